@@ -60,6 +60,11 @@ DEVICES = (
     "sqlite",
 )
 BROWSERS = ("tests/http/pages/test_trusted_browsers.py", "tests/rules/test_trusted_browsers.py")
+MAGIC = ("tests/http/sign_in/test_magic_auth.py", "-k", "sqlite")
+EMAIL_VERIFICATION = ("tests/http/sign_in/test_email_verification.py", "-k", "sqlite")
+RESETS = ("tests/http/sign_in/test_password_resets.py", "-k", "sqlite")
+EMAIL_CHANGES = ("tests/http/sign_in/test_email_changes.py", "-k", "sqlite")
+INVITATIONS = ("tests/http/sign_in/test_invitations.py", "-k", "sqlite")
 PASSKEYS = ("tests/rules/test_passkey_registration.py", "-k", "sqlite")
 PASSKEY_PAGES = ("tests/rules/test_passkey_pages.py", "-k", "sqlite")
 REGISTERED = ("tests/unit/webauthn/test_registration.py",)
@@ -1046,7 +1051,7 @@ MUTANTS = [
     ),
     Mutant(
         "a redirect that is no URL is an unexpected failure",
-        "rules/tenants/environments.py",
+        "rules/tenants/page_urls.py",
         "except ValueError:  # brackets",
         "except KeyError:  # brackets",
         ("tests/rules/test_links.py", "-k", "sqlite and unsafe_redirect"),
@@ -2693,8 +2698,8 @@ MUTANTS = [
     Mutant(
         "a restore leaves registrations of passkeys open",
         "store/queries/after_restore.py",
-        ', "passkey_ceremonies")',
-        ")",
+        '    "passkey_ceremonies",\n',
+        "",
         PASSKEYS,
     ),
     Mutant(
@@ -2861,9 +2866,235 @@ MUTANTS = [
     Mutant(
         "sessions without their passkey claim a password",
         "store/tables/sessions.py",
-        "CASE WHEN auth_method = 'passkey' THEN 'pop user' ELSE $3 END",
-        "$3",
+        "CASE auth_method WHEN 'passkey' THEN 'pop user' WHEN",
+        "CASE auth_method WHEN",
         ("tests/http/sign_in/test_passkey_sign_in.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "a mailed code is accepted after it was used",
+        "rules/email_flows/mailed_codes.py",
+        '        if current.used_at is not None:\n            return "used"\n',
+        "",
+        MAGIC,
+    ),
+    Mutant(
+        "an older mailed code stays good",
+        "store/tables/mailed_codes.py",
+        "UPDATE mailed_codes SET replaced_at = $4\n",
+        "UPDATE mailed_codes SET replaced_at = NULL + $4\n",
+        MAGIC,
+    ),
+    Mutant(
+        "a mailed code never expires",
+        "store/tables/mailed_codes.py",
+        "\n  AND expires_at > $4",
+        "\n  AND $4 > 0",
+        MAGIC,
+    ),
+    Mutant(
+        "a mailed code is tried without a limit",
+        "rules/email_flows/mailed_codes.py",
+        "limit = self._settings.attempts_per_challenge",
+        "limit = 10**6",
+        MAGIC,
+    ),
+    Mutant(
+        "guesses at mailed codes lock nobody",
+        "rules/email_flows/mailed_codes.py",
+        "        settled = attempt_limits.record_failure(record, scope.now, self._settings)",
+        "        settled = record",
+        MAGIC,
+    ),
+    Mutant(
+        "a locked user's mailed code is compared",
+        "rules/email_flows/mailed_codes.py",
+        "        if is_locked or not await",
+        "        if not await",
+        MAGIC,
+    ),
+    Mutant(
+        "a mailed code forgives wrong codes",
+        "rules/email_flows/mailed_codes.py",
+        """other factors.
+        await tx.failures.write(number, user.id, attempt_limits.refund_refusal(record))""",
+        """other factors.
+        await tx.failures.write(number, user.id, attempt_limits.record_success(record))""",
+        MAGIC,
+    ),
+    Mutant(
+        "a mailed code is good for an email that has changed",
+        "rules/email_flows/mailed_codes.py",
+        "or not _is_for(current, user):",
+        "or False:",
+        MAGIC,
+    ),
+    Mutant(
+        "a mailed code is bound to no row",
+        "rules/email_flows/mailed_codes.py",
+        '    return f"{scope.number}\\0{code_id}\\0{code}"',
+        '    return f"{scope.number}\\0{code[:0]}\\0{code}"',
+        MAGIC,
+    ),
+    Mutant(
+        "who has no magic code may guess for ever",
+        "rules/email_flows/magic_sign_in.py",
+        '        if refusal == "none" and not await self._has_try_left(',
+        '        if refusal == "expired" and not await self._has_try_left(',
+        MAGIC,
+    ),
+    Mutant(
+        "a magic code skips the second factor",
+        "rules/email_flows/magic_sign_in.py",
+        "        if isinstance(step_up, errors.SignInRefused):",
+        "        if isinstance(step_up, ZeroDivisionError):",
+        MAGIC,
+    ),
+    Mutant(
+        "magic codes sign in where they are off",
+        "rules/email_flows/magic_sign_in.py",
+        '        require_method(environment, "magic_auth")\n',
+        "",
+        MAGIC,
+    ),
+    Mutant(
+        "passwords sign in where they are off",
+        "rules/authentication/sign_in.py",
+        '        require_method(environment, "password")\n',
+        "",
+        MAGIC,
+    ),
+    Mutant(
+        "a magic code signs up where that is closed",
+        "rules/email_flows/magic_auth.py",
+        "            if not invited:",
+        "            if invited and not invited:",
+        MAGIC,
+    ),
+    Mutant(
+        "mailed codes outlive a restore",
+        "store/queries/after_restore.py",
+        '    "mailed_codes",\n',
+        "",
+        MAGIC,
+    ),
+    Mutant(
+        "a password signs in before the email is verified",
+        "rules/authentication/step_up.py",
+        "        if session is None and not user.email_verified:",
+        "        if False:",
+        EMAIL_VERIFICATION,
+    ),
+    Mutant(
+        "a password with a code signs in before the email is verified",
+        "rules/authentication/sign_in.py",
+        "        if unverified is not None:",
+        "        if False:",
+        EMAIL_VERIFICATION,
+    ),
+    Mutant(
+        "a token that waits for the email takes a factor",
+        "store/tables/sessions.py",
+        'PENDING_BY_HASH = f"{_PENDING} AND awaits IS NULL"',
+        "PENDING_BY_HASH = _PENDING",
+        EMAIL_VERIFICATION,
+    ),
+    Mutant(
+        "a token that waits for a factor takes the email",
+        "store/tables/sessions.py",
+        'PENDING_AWAITING = f"{_PENDING} AND awaits = $3"',
+        'PENDING_AWAITING = f"{_PENDING} AND ($3 = awaits OR awaits IS NULL)"',
+        EMAIL_VERIFICATION,
+    ),
+    Mutant(
+        "a verified email skips the second factor",
+        "rules/email_flows/email_verification_sign_in.py",
+        "        if isinstance(step_up, errors.SignInRefused):",
+        "        if isinstance(step_up, ZeroDivisionError):",
+        EMAIL_VERIFICATION,
+    ),
+    Mutant(
+        "a sign-in that waits for the email outlives the password",
+        "rules/email_flows/email_verification_sign_in.py",
+        "user is None or password_mark(user.password_hash) != pending.password_mark",
+        "user is None",
+        EMAIL_VERIFICATION,
+    ),
+    Mutant(
+        "other links outlive a new password",
+        "rules/email_flows/password_resets.py",
+        "            or reset.password_mark != password_mark(user.password_hash)\n",
+        "",
+        RESETS,
+    ),
+    Mutant(
+        "a reset's link outlives the email",
+        "rules/email_flows/password_resets.py",
+        "            or email_key(reset.email) != email_key(user.email)\n",
+        "",
+        RESETS,
+    ),
+    Mutant(
+        "sessions outlive a reset",
+        "rules/email_flows/password_resets.py",
+        "        await self._sessions.end_of_user(scope, user_id)\n",
+        "",
+        RESETS,
+    ),
+    Mutant(
+        "mailed codes outlive a reset",
+        "rules/email_flows/password_resets.py",
+        "        await tx.mailed_codes.void_of_user(number, user_id, scope.now)\n",
+        "",
+        RESETS,
+    ),
+    Mutant(
+        "a reset links to any page",
+        "http/api/password_resets.py",
+        "    if page is not None and page not in",
+        "    if page is not None and not page and page not in",
+        RESETS,
+    ),
+    Mutant(
+        "mailed codes outlive an email change",
+        "rules/email_flows/email_changes.py",
+        "        await scope.tx.mailed_codes.void_of_user(scope.number, user_id, scope.now)\n",
+        "",
+        EMAIL_CHANGES,
+    ),
+    Mutant(
+        "an email change takes another user's email",
+        "rules/email_flows/email_changes.py",
+        "        await _require_free(scope, user, found.email)\n",
+        "",
+        EMAIL_CHANGES,
+    ),
+    Mutant(
+        "an invitation is accepted twice",
+        "store/tables/invitations.py",
+        '_IS_PENDING = "accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $3"',
+        '_IS_PENDING = "revoked_at IS NULL AND expires_at > $3"',
+        INVITATIONS,
+    ),
+    Mutant(
+        "a revoked invitation is accepted",
+        "store/tables/invitations.py",
+        '_IS_PENDING = "accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $3"',
+        '_IS_PENDING = "accepted_at IS NULL AND expires_at > $3"',
+        INVITATIONS,
+    ),
+    Mutant(
+        "a bad invitation uses up a code",
+        "rules/email_flows/magic_sign_in.py",
+        "        invitation_use.require_usable(invitation_id)\n",
+        "",
+        INVITATIONS,
+    ),
+    Mutant(
+        "one email is invited twice",
+        "rules/email_flows/invitations.py",
+        "        if not await scope.tx.invitations.insert(scope.number, record, token_hash(token)):",
+        "        if await scope.tx.invitations.insert(scope.number, record, token_hash(token)) is None:",
+        INVITATIONS,
     ),
 ]
 

@@ -36,6 +36,8 @@ GRANTS: Final = {
     "authenticate_with_password": "password",
     "authenticate_with_totp": "urn:workos:oauth:grant-type:mfa-totp",
     "authenticate_with_refresh_token": "refresh_token",
+    "authenticate_with_magic_auth": "urn:workos:oauth:grant-type:magic-auth:code",
+    "authenticate_with_email_verification": "urn:workos:oauth:grant-type:email-verification:code",
 }
 SETTINGS: Final = {
     "AUTHFACTOR_WEBHOOK_PRIVATE_ADDRESSES": "true",
@@ -75,9 +77,10 @@ def main(arguments: Sequence[str]) -> int:
     run = Run()
     with tempfile.TemporaryDirectory(prefix="samples-") as folder:
         data = Path(folder)
+        scenes.DATA[:] = [data / "data"]
         with running(data / "data", SETTINGS) as server:
             places = ("--logout-redirect", scenes.RETURN_TO, "--page-redirect", scenes.RETURN_TO)
-            places += ("--trusted-devices", "allowed")
+            places += ("--trusted-devices", "allowed", "--verify-email", "required")
             webauthn = data / "webauthn.json"
             webauthn.write_text(json.dumps(scenes.RELYING_PARTY), encoding="utf-8")
             places += ("--webauthn-file", str(webauthn))

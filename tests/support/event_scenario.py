@@ -1,5 +1,6 @@
 """One event of every kind, caused by real calls; its ids do not depend on entropy."""
 
+import contextlib
 import json
 import re
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ import msgspec
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.crypto import passwords
+from authfactor.email_errors import MailedCodeRefused
 from authfactor.models import Enrollment, Environment, EnvironmentOptions, PageQuery, UserRecord
 from authfactor.models.messages import MessageKind, SendOutcome
 from authfactor.rules.events import event_log
@@ -24,6 +26,7 @@ from authfactor.testing.software_authenticator import Behavior
 from authfactor.wire import events as wire_events
 from authfactor.wire import responses, timestamps
 from authfactor.wire.clock_resync import ResyncFactor
+from authfactor.wire.invitations import CreateInvitation
 from authfactor.wire.links import CreateEnrollmentLink
 from authfactor.wire.mfa_policies import SetMfaPolicy, SetUserMfaPolicy
 from authfactor.wire.requests import Authenticate, EnrollUserFactor, RenameFactor, UpdateUser
@@ -55,9 +58,15 @@ async def recorded(folder: Path) -> dict[str, Any]:
         await _cause_all(installation)
         names = tuple(event_names())
         query = EventQuery(names, PageQuery(limit=100, order="asc"))
-        page = await installation.af.read(installation.af.events.page(installation.environment, query))
+        read = installation.af.read
+        page = await read(installation.af.events.page(installation.environment, query))
+        records = [*page.items]
+        while page.after:
+            query = EventQuery(names, PageQuery(limit=100, order="asc", after=page.after))
+            page = await read(installation.af.events.page(installation.environment, query))
+            records += page.items
     first: dict[str, Any] = {}
-    for record in page.items:
+    for record in records:
         first.setdefault(record.name, msgspec.json.decode(responses.encode(wire_events.event(record))))
     text = msgspec.json.encode({name: first[name] for name in names if name in first}).decode()
     result: dict[str, Any] = msgspec.json.decode(_renumbered(text))
@@ -87,6 +96,37 @@ async def _installation(folder: Path) -> AsyncIterator[Installation]:
         await af.close()
 
 
+async def _mail(installation: Installation) -> None:
+    """Verify an email, sign in by a magic code, reset a password, and invite."""
+    af, environment, flows = installation.af, installation.environment, installation.af.email_flows
+    user = await installation.user("lee@example.org", password=PASSWORD)
+    await af.run(flows.email_verifications.send(environment, user.id))
+    current = await af.read(
+        lambda tx: tx.mailed_codes.current(environment.number, user.id, "email_verification")
+    )
+    assert current is not None
+    mailed = await af.read(flows.email_verifications.get(environment, current.id))
+    wrong = f"{(int(mailed.code) + 1) % 10**6:06d}"
+    with contextlib.suppress(MailedCodeRefused):
+        await af.run(flows.email_verifications.confirm(environment, user.id, wrong))
+    await af.run(flows.email_verifications.confirm(environment, user.id, mailed.code))
+    made = await af.run(flows.magic_auth.create(environment, user.email))
+    for code in (f"{(int(made.code) + 1) % 10**6:06d}", made.code):
+        request = Authenticate(email=user.email, code=code, **BROWSER)
+        with contextlib.suppress(errors.SignInRefused):
+            await af.run(await flows.magic_sign_in.prepare(af.store, environment, request))
+    reset = await af.run(flows.password_resets.create(environment, user.email))
+    await af.run(
+        await flows.password_resets.prepare_confirm(af.store, environment, reset.token, "eight green bottles")
+    )
+    invited = await af.run(flows.invitations.create(environment, CreateInvitation(email="pat@example.org")))
+    await af.run(flows.invitations.resend(environment, invited.record.id))
+    await installation.user("pat@example.org")
+    await af.run(flows.invitations.accept(environment, invited.record.id))
+    other = await af.run(flows.invitations.create(environment, CreateInvitation(email="sam@example.org")))
+    await af.run(flows.invitations.revoke(environment, other.record.id))
+
+
 async def _cause_all(installation: Installation) -> None:
     af, environment = installation.af, installation.environment
     user = await installation.user(EMAIL, password=PASSWORD, first_name="Kim", last_name="Lee")
@@ -108,6 +148,7 @@ async def _cause_all(installation: Installation) -> None:
     await af.run(af.sessions.revoke(environment, sessions.items[0].id))
     await _trust_devices(installation, user, enrolled)
     await _use_passkey(installation)
+    await _mail(installation)
     await _open_link(installation, user)
     codes = await af.run(af.recovery_codes.create(environment, user.id))
     for recovery_code in codes.codes[LOW:]:

@@ -100,7 +100,7 @@ async def test_an_email_that_is_taken_meanwhile_leaves_the_code_unused(mailing: 
     fields(await confirm(mailing, user, code), 200)
 
 
-async def test_what_cannot_become_the_email_is_refused_before_anything_is_mailed(
+async def test_what_cannot_become_the_email_is_refused_and_not_mailed(
     mailing: Application,
 ) -> None:
     user, neighbor = await mailing.user(), await mailing.user()

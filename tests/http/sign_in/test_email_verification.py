@@ -103,7 +103,7 @@ async def test_wrong_old_and_expired_codes_are_told_apart(application: Applicati
     assert len(failed) == 5
 
 
-async def test_a_magic_code_verifies_no_email_here_and_signs_nobody_in_there(
+async def test_a_code_is_good_for_its_purpose_alone(
     application: Application,
 ) -> None:
     user = await application.user()

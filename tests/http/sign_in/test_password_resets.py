@@ -106,7 +106,7 @@ async def test_a_link_lasts_a_quarter_of_an_hour(application: Application) -> No
     refused(await confirm(application, made["password_reset_token"]), UNKNOWN, 404)
 
 
-async def test_unknown_used_and_expired_tokens_are_refused_in_the_same_words(
+async def test_unknown_and_used_tokens_are_refused_in_the_same_words(
     application: Application,
 ) -> None:
     user = await application.user()

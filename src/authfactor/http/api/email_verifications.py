@@ -87,7 +87,7 @@ ROUTES = [
         200,
         "Send a verification email",
         gives=mailed.UserAnswer,
-        refusals=(400, 404),
+        refusals=(400, 404, 422, 429),
         tag=USERS,
     ),
     Route(
@@ -121,7 +121,7 @@ ROUTES = [
         takes=mailed.CreateMagicAuth,
         requires=("email",),
         gives=mailed.MagicAuthObject,
-        refusals=(400, 422),
+        refusals=(400, 422, 429),
         tag=SIGN_IN,
     ),
     Route(
@@ -132,7 +132,7 @@ ROUTES = [
         "Create a magic code, without its content",
         takes=mailed.SendMagicAuth,
         requires=("email",),
-        refusals=(400, 422),
+        refusals=(400, 422, 429),
         tag=SIGN_IN,
     ),
     Route(
@@ -154,7 +154,7 @@ ROUTES = [
         takes=mailed.SendEmailChange,
         requires=("new_email",),
         gives=mailed.EmailChangeObject,
-        refusals=(404, 409, 422),
+        refusals=(404, 409, 422, 429),
         tag=USERS,
     ),
     Route(
@@ -166,7 +166,7 @@ ROUTES = [
         takes=mailed.ConfirmMailedCode,
         requires=("code",),
         gives=mailed.EmailChangeConfirmation,
-        refusals=(400, 404, 409, 422),
+        refusals=(400, 404, 409, 422, 429),
         tag=USERS,
     ),
 ]

@@ -82,7 +82,7 @@ ROUTES = [
         takes=invitations.CreateInvitation,
         requires=("email",),
         gives=InvitationObject,
-        refusals=(400, 404, 422),
+        refusals=(400, 404, 422, 429),
         tag=TAG,
     ),
     Route(
@@ -112,7 +112,7 @@ ROUTES = [
         200,
         "Accept an invitation",
         gives=InvitationObject,
-        refusals=(400, 404),
+        refusals=(400, 404, 422),
         tag=TAG,
     ),
     Route(
@@ -122,7 +122,7 @@ ROUTES = [
         200,
         "Revoke an invitation",
         gives=InvitationObject,
-        refusals=(400, 404),
+        refusals=(400, 404, 422),
         tag=TAG,
     ),
     Route(
@@ -133,7 +133,7 @@ ROUTES = [
         "Resend an invitation",
         takes=invitations.ResendInvitation,
         gives=InvitationObject,
-        refusals=(400, 404, 422),
+        refusals=(400, 404, 422, 429),
         tag=TAG,
     ),
 ]

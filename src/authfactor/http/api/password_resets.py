@@ -56,7 +56,7 @@ ROUTES = [
         takes=mailed.CreatePasswordReset,
         requires=("email",),
         gives=mailed.PasswordResetObject,
-        refusals=(403, 404, 422),
+        refusals=(403, 404, 422, 429),
         tag=USERS,
     ),
     Route(
@@ -67,7 +67,7 @@ ROUTES = [
         "Create a password reset, without its content",
         takes=mailed.SendPasswordReset,
         requires=("email",),
-        refusals=(403, 404, 422),
+        refusals=(403, 404, 422, 429),
         tag=USERS,
     ),
     Route(

@@ -6,7 +6,8 @@ from authfactor import reference
 from authfactor.http.api.openapi.examples import of_event
 from authfactor.http.api.openapi.schemas import ref
 from authfactor.reference import OpenApiTexts
-from authfactor.wire import events
+from authfactor.wire import events, mailed
+from authfactor.wire.invitations import InvitationEvent
 from authfactor.wire.messages import ReportedMessage
 from authfactor.wire.webhooks import PingedEndpoint
 
@@ -17,6 +18,7 @@ EVENT_DATA: Final = (
     events.FactorEvent,
     events.RefusedAttempt,
     events.UnlockedUser,
+    events.LockedUser,
     events.CreatedRecoveryCodes,
     events.RenamedFactor,
     events.UsedRecoveryCode,
@@ -33,6 +35,10 @@ EVENT_DATA: Final = (
     events.UsedTrustedDevice,
     events.RevokedTrustedDevice,
     events.LinkEvent,
+    mailed.EmailVerificationEvent,
+    mailed.MagicAuthEvent,
+    mailed.PasswordResetEvent,
+    InvitationEvent,
     PingedEndpoint,
 )
 

@@ -1,0 +1,4 @@
+# region
+curl --request POST "$BASE_URL/user_management/invitations/$INVITATION_ID/resend" \
+  --header "Authorization: Bearer $API_KEY"
+# endregion
