@@ -15,6 +15,7 @@ import click
 
 from authfactor import errors
 from authfactor.cli import context, progress, terminal
+from authfactor.factor_files.detection import FORMATS
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor
@@ -55,7 +56,13 @@ class Finding(NamedTuple):
 
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--format", "form", default="auto", help="Format of FILE. Default: recognized by its content.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["auto", *FORMATS]),
+    default="auto",
+    help="Format of FILE. Default: recognized by its content.",
+)
 @click.option(
     "--match",
     type=click.Choice(["email", "external_id", "account"]),
@@ -83,9 +90,8 @@ def import_(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - the 
     to now are spent, so users wait up to a minute for the first that works. Running it again imports nothing
     twice, also after it was interrupted. Try it with --dry-run first.
 
-    Formats: otpauth (lists of URIs, also of otpauth-migration), qr (PNG and JPEG), pskc, oath-csv, aegis,
-    2fas, bitwarden, bitwarden-csv, proton, freeotp-plus, andotp, stratum, keycloak, authelia, auth0, kratos,
-    privacyidea, csv, ndjson, and the files of authfactor export.
+    The format otpauth has lists of URIs, also of otpauth-migration; qr has PNG and JPEG pictures of them;
+    ndjson has the files of authfactor export --format json, too.
 
     Exits with 5 if an entry was refused, or its user is unknown.
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple, TypeVar
 
 from authfactor import errors
-from authfactor.errors import Item
 from authfactor.otp import base32
 from authfactor.otp.totp import ALGORITHMS, PROFILES, CodeProfile
 
@@ -27,19 +26,15 @@ _ALGORITHM_NAMES: Final = {
 
 
 class UnreadableFile(errors.InvalidRequest):
-    """A file, or a request's entry, that none of the readers can read."""
+    """A file that none of the readers can read; the message says what is wrong and what to do."""
 
-    def __init__(self, text: str, code: str = "file_unreadable") -> None:
-        """`text` says what is wrong with the file and what to do."""
-        super().__init__(Item("file", code, text), message=text)
+    def __init__(self, message: str) -> None:
+        """`message` never has a part of the file that may be a secret."""
+        super().__init__(message=message)
 
 
 class PassphraseNeeded(UnreadableFile):
-    """The file is encrypted, and no passphrase was given, or the wrong one."""
-
-    def __init__(self, text: str) -> None:
-        """`text` says which of them."""
-        super().__init__(text, "passphrase_wrong")
+    """The file is encrypted, and no passphrase was given, or a wrong one."""
 
 
 class UnusableEntryError(Exception):
@@ -189,7 +184,6 @@ def document_of(content: bytes) -> bytes:
     """Return a document of a size that is read. Raises `UnreadableFile`."""
     if len(content) > MAX_DOCUMENT_BYTES:
         raise UnreadableFile(
-            f"The file has more than {MAX_DOCUMENT_BYTES >> 20} MiB. Split it, or use one entry a line.",
-            "file_too_large",
+            f"The file has more than {MAX_DOCUMENT_BYTES >> 20} MiB. Split it, or use one entry a line."
         )
     return content

@@ -17,9 +17,7 @@ _MAX_SALT: Final = 1024
 
 def too_costly() -> UnreadableFile:
     """Return the error for a file whose key would take too long to derive."""
-    return UnreadableFile(
-        "The file asks for a key derivation that is too costly.", "key_derivation_too_costly"
-    )
+    return UnreadableFile("The file asks for a key derivation that is too costly.")
 
 
 def pbkdf2(hash_name: str, passphrase: str, salt: bytes, iterations: object, length: object) -> bytes:

@@ -123,8 +123,7 @@ def _oath(at: str, text: str, *, skipped: int) -> FactorEntry:
 def yubico_csv(_: Lines) -> Iterator[Read]:
     """Refuse the log of YubiKey's personalization tool, which has no TOTP secrets."""
     raise UnreadableFile(
-        "This is a Yubico CSV. It has Yubico OTP and HOTP secrets only, neither of which is a TOTP factor.",
-        "format_without_totp",
+        "This is a Yubico CSV. It has Yubico OTP and HOTP secrets only, neither of which is a TOTP factor."
     )
 
 

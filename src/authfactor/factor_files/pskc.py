@@ -113,7 +113,7 @@ class _Tree:
         self.open[-1].parts.append(text)
 
     def refuse_doctype(self, *_: object) -> None:
-        raise UnreadableFile("The XML document has a DOCTYPE, which is refused.", "doctype_refused")
+        raise UnreadableFile("The XML document has a DOCTYPE, which is refused.")
 
 
 def _parse(content: bytes) -> XmlElement:

@@ -18,9 +18,7 @@ def read(content: bytes) -> Iterator[Read]:
         import zxingcpp  # noqa: PLC0415 - an extra
         from PIL import Image  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise UnreadableFile(
-            "Reading QR codes needs two packages: pip install 'authfactor[qr]'.", "extra_missing"
-        ) from error
+        raise UnreadableFile("Reading QR codes needs two packages: pip install 'authfactor[qr]'.") from error
     codes = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -138,6 +138,7 @@ class FactorImports:
     ) -> None:
         from authfactor.rules.tenants.users import is_email  # noqa: PLC0415 - where users are created
 
+        created: list[tuple[str | None, object]] = []
         for owner, entry in wanted:
             key = _key(owner)
             email = owner.value if owner.kind == "email" else entry.email
@@ -146,8 +147,9 @@ class FactorImports:
             external_id = owner.value if owner.kind == "external_id" else None
             user = _new_user(self._new_id(ids.USER), email.strip(), external_id, scope.now)
             if await scope.tx.users.insert(scope.number, user):
-                await self._log.append(scope, event_log.USER_CREATED, user.id, responses.user(user))
+                created.append((user.id, responses.user(user)))
                 found[key] = user.id, user.email
+        await self._log.append_each(scope, event_log.USER_CREATED, created)
 
     async def _owned(self, scope: Scope, emails: dict[str, str], locked: set[str]) -> dict[str, _Owned]:
         """Return what each locked user has."""
