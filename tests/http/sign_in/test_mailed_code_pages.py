@@ -20,7 +20,7 @@ from tests.support.sign_in_pages import (
     value_of,
 )
 
-STRANGER: Final = "nobody@example.org"
+STRANGER: Final = "stranger@example.org"
 NEW: Final = "six purple elephants"
 RACERS: Final = 50
 
@@ -348,8 +348,8 @@ async def test_of_many_concurrent_sign_ups_one_makes_the_user(browser: PageBrows
     assert len((await browser.application.api.get("/user_management/users")).json()["data"]) == 1
 
 
-async def test_nobody_chooses_a_password_before_the_email_is_verified(browser: PageBrowser) -> None:
-    """Else who signs up with somebody else's address would know the password of its later user."""
+async def test_no_password_is_chosen_before_the_email_is_verified(browser: PageBrowser) -> None:
+    """Else a stranger who signs up with an address would know the password of its later user."""
     await set_sign_in(browser.application, verify_email="required")
     page = await browser.start(screen_hint="sign-up")
     assert "/sign-up" not in page.text

@@ -81,7 +81,7 @@ async def test_form_of_another_site_does_nothing(browser: PageBrowser, headers: 
 
 
 async def test_flow_of_an_attacker_is_of_no_use_in_another_browser(browser: PageBrowser) -> None:
-    """Login CSRF: the attacker has proven their own password and sends the URL to somebody else."""
+    """Login CSRF: the attacker has proven their own password and sends the URL to a victim."""
     application = browser.application
     attacker = await application.member()
     await browser.start()
@@ -152,7 +152,7 @@ async def test_unknown_emails_get_the_page_of_a_wrong_password(browser: PageBrow
     locked = await application.member()
     without = (await application.api.post("/user_management/users", json={"email": "no@example.org"})).json()
     seen = set()
-    for email in (known["email"], locked["email"], without["email"], "nobody@example.org", "x", ""):
+    for email in (known["email"], locked["email"], without["email"], "stranger@example.org", "x", ""):
         await browser.start()
         page = await browser.post(email=email, password="wrong")
         body = page.text.replace(f'value="{email}"', 'value=""').replace(browser.flow_path, "")
@@ -166,7 +166,7 @@ async def test_unknown_emails_are_limited_like_known_ones(browser: PageBrowser) 
     application = browser.application
     user = await application.user()
     texts = []
-    for email in (user["email"], "nobody@example.org"):
+    for email in (user["email"], "stranger@example.org"):
         await browser.start()
         texts.append(
             [problem(await browser.post(email=email, password=f"wrong {tried}")) for tried in range(TRIES)]

@@ -94,7 +94,7 @@ async def test_account_page_asks_for_a_factor_that_is_required_since(browser: Pa
 
 
 @pytest.mark.parametrize("changes", [{}, {"prompt": "login"}, {"max_age": "0"}])
-async def test_nobody_continues_as_a_user_where_no_account_was_to_be_chosen(
+async def test_no_browser_continues_as_a_user_where_no_account_was_to_be_chosen(
     browser: PageBrowser, changes: dict[str, str]
 ) -> None:
     user = await browser.application.user()
@@ -146,7 +146,7 @@ async def test_login_prompt_asks_for_password_and_code(browser: PageBrowser) -> 
     sent_to_application(browser.page)
 
 
-async def test_code_alone_signs_in_nobody_without_a_hosted_session(browser: PageBrowser) -> None:
+async def test_code_alone_signs_in_no_user_without_a_hosted_session(browser: PageBrowser) -> None:
     application = browser.application
     await application.member()
     await browser.start(max_age="0")
