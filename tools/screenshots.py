@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlencode
 
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -101,6 +102,60 @@ def with_passkeys(page: Page, setting: Setting) -> Iterator[str]:
     yield "enroll-passkey-proof"
     user.open(page, user.link("challenge"))
     yield "challenge-passkey"
+
+
+def signing_in(page: Page, setting: Setting) -> Iterator[str]:
+    """The hosted sign-in: password, enrollment, a code, a mailed code, a new password, another account."""
+    user = newcomer(setting, "robin")
+    setting.api.put(f"/user_management/users/{user.user_id}", json={"password": USER_PASSWORD})
+    setting.api.put("/authfactor/senders/mail", json={"kind": "console"})
+    setting.api.put("/authfactor/mfa_policy", json={"policy": "required", "grace_days": 14})
+    query = {
+        "client_id": CLIENT_ID,
+        "redirect_uri": f"{setting.app.url}/callback",
+        "response_type": "code",
+        "provider": "authkit",
+    }
+    base = setting.server.url.replace("127.0.0.1", "localhost")
+    link = f"{base}/user_management/authorize?{urlencode(query)}"
+    page.goto(link)
+    yield "sign-in"
+    page.locator("#email").fill(user.email)
+    page.locator('button[formaction$="/email-code/send"]').click()
+    page.locator("#code").wait_for()
+    yield "sign-in-mailed-code"
+    page.goto(link)
+    page.get_by_role("link", name="Forgot your password?").click()
+    yield "sign-in-forgotten"
+    page.goto(link)
+    setting.api.put("/authfactor/mfa_policy", json={"policy": "required"})
+    setting.api.delete("/authfactor/senders/mail")
+    page.locator("#email").fill(user.email)
+    page.locator("#password").fill("wrong")
+    page.locator("#password").press("Enter")
+    page.get_by_role("alert").first.wait_for()
+    yield "sign-in-wrong-password"
+    page.locator("#password").fill(USER_PASSWORD)
+    page.locator("#password").press("Enter")
+    page.wait_for_url("**/enroll")
+    yield "sign-in-enroll"
+    page.get_by_role("button", name="Add an authenticator app").click()
+    page.locator(".figure").wait_for()
+    user.scan(page)
+    user.type_code(page, user.code())
+    page.wait_for_url("**/finish")
+    yield "sign-in-finish"
+    page.get_by_role("button", name="Go on to Acme").click()
+    page.wait_for_url("**/callback*")
+    page.goto(f"{link}&prompt=select_account")
+    yield "sign-in-account"
+    page.goto(f"{link}&prompt=login")
+    page.locator("#email").fill(user.email)
+    page.locator("#password").fill(USER_PASSWORD)
+    page.locator("#password").press("Enter")
+    page.wait_for_url("**/code")
+    yield "sign-in-code"
+    setting.api.put("/authfactor/mfa_policy", json={"policy": "if_enrolled"})
 
 
 def managing(page: Page, setting: Setting) -> Iterator[str]:
@@ -217,7 +272,7 @@ SCENES: dict[str, Scene] = {
 }
 
 
-PASSKEY_SCENES: dict[str, Scene] = {"passkeys": with_passkeys}
+PASSKEY_SCENES: dict[str, Scene] = {"passkeys": with_passkeys, "sign-in": signing_in}
 
 
 @contextmanager

@@ -144,6 +144,84 @@ def states(page: Page, user: BrowserUser, policy: Callable[..., None]) -> Iterat
     yield "over"
 
 
+@pytest.fixture
+def sender(api: httpx.Client) -> Iterator[None]:
+    """Have the environment send mail, until the test ends."""
+    assert api.put("/authfactor/senders/mail", json={"kind": "console"}).status_code == 200
+    yield
+    assert api.delete("/authfactor/senders/mail").status_code == 204
+
+
+def newest(user: BrowserUser, event: str, path: str) -> dict[str, Any]:
+    """Return the newest object of a kind that was mailed, as the application reads it."""
+    query = {"events": event, "order": "desc", "limit": "1"}
+    (found,) = fields(user.setting.api.get("/events", params=query), 200)["data"]
+    return fields(user.setting.api.get(f"{path}/{found['data']['id']}"), 200)
+
+
+def mail_states(page: Page, user: BrowserUser) -> Iterator[str]:
+    """Visit every page that has to do with mail and yield its name."""
+    start(page, user)
+    yield "sign in"
+    page.locator('a[href$="/forgotten"]').click()
+    yield "forgotten"
+    page.locator("#email").fill(user.email)
+    page.locator("#email").press("Enter")
+    page.get_by_role("status").wait_for()
+    yield "link is on its way"
+    url = newest(user, "password_reset.created", "/user_management/password_reset")["password_reset_url"]
+    page.goto(url)
+    yield "new password"
+    page.locator("#password").fill("aaaaaaaaaaaa")
+    page.locator("#password").press("Enter")
+    page.get_by_role("alert").wait_for()
+    yield "weak password"
+    page.locator("#password").fill("six purple elephants")
+    page.locator("#password").press("Enter")
+    page.get_by_role("status").wait_for()
+    yield "changed"
+    start(page, user)
+    page.locator("#email").fill(user.email)
+    page.locator('button[formaction$="/email-code/send"]').click()
+    page.wait_for_url("**/email-code")
+    yield "mailed code"
+    code = newest(user, "magic_auth.created", "/user_management/magic_auth")["code"]
+    user.type_code(page, f"{(int(code) + 1) % 10**6:06d}")
+    page.get_by_role("alert").wait_for()
+    yield "wrong mailed code"
+    user.type_code(page, code)
+    assert returned(page, user)["code"]
+    body = {"email": f"new-{uuid.uuid4().hex[:8]}@example.org"}
+    invited = fields(user.setting.api.post("/user_management/invitations", json=body), 201)
+    page.goto(invited["accept_invitation_url"])
+    yield "invitation"
+    press(page, "/invitation")
+    page.get_by_role("status").wait_for()
+    yield "invitation is ready"
+
+
+@pytest.mark.usefixtures("sender")
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+def test_pages_of_mail_are_accessible_on_a_small_screen(
+    context: Contexts, user: BrowserUser, locale: str
+) -> None:
+    page = context(locale=locale, viewport={"width": 390, "height": 800}).new_page()
+    for state in mail_states(page, user):
+        assert page.evaluate("document.documentElement.scrollWidth") == 390, state
+        results = Axe().run(page, options=OPTIONS)
+        assert results.violations_count == 0, f"{state}: {results.generate_report()}"
+
+
+def test_sign_up_in_the_browser(page: Page, user: BrowserUser) -> None:
+    start(page, user, screen_hint="sign-up")
+    results = Axe().run(page, options=OPTIONS)
+    assert results.violations_count == 0, results.generate_report()
+    page.get_by_label("Email").fill(f"new-{uuid.uuid4().hex[:8]}@example.org")
+    page.get_by_label("New password").fill("six purple elephants")
+    page.get_by_role("button", name="Sign up").click()
+    assert returned(page, user)["code"]
+
+
 @pytest.fixture(autouse=True)
 def in_english_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let codes be typed whatever the language: the label is the same in both."""

@@ -202,3 +202,25 @@ async def test_user_who_must_enroll_only_by_decision_is_asked_too(browser: PageB
     await decide(application, user, policy="required", reason="test")
     await browser.start()
     assert next_page(await browser.password(user)) == "enroll"
+
+
+async def test_policy_that_names_apps_takes_no_passkey_instead_of_the_code(browser: PageBrowser) -> None:
+    application = browser.application
+    user = await application.member()
+    await put(application, policy="required", methods=["totp"])
+    await browser.start()
+    assert next_page(await browser.password(user)) == "code"
+    page = await browser.code('{"id": "AA"}')
+    assert problem(page) == "This passkey was not accepted. Try again, or choose another way."
+    sent_to_application(await browser.code(application.code()))
+
+
+async def test_flow_without_a_proven_factor_makes_no_recovery_codes(browser: PageBrowser, user: Json) -> None:
+    await browser.start()
+    assert next_page(await browser.password(user)) == "enroll"
+    await put(browser.application, policy="off")
+    page = await browser.get()
+    assert page.url.path.endswith("/finish")
+    assert "Show recovery codes" not in page.text
+    assert next_page(await browser.post("/recovery-codes")) == ""
+    sent_to_application(await browser.post("/finish"))

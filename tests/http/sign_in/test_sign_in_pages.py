@@ -22,6 +22,13 @@ async def browser(application: Application) -> PageBrowser:
     return PageBrowser(application)
 
 
+async def allow_devices(application: Application) -> None:
+    """Let browsers be trusted."""
+    options = EnvironmentOptions(trusted_devices="allowed")
+    update = application.af.environments.update(await application.environment(), options=options)
+    await application.af.run(update)
+
+
 async def test_password_signs_in_a_user_without_a_factor(browser: PageBrowser) -> None:
     user = await browser.application.user()
     page = await browser.start(login_hint=user["email"])
@@ -79,6 +86,7 @@ async def _keep(sent: list[object], request: object) -> None:
 
 async def test_recovery_code_replaces_the_code(browser: PageBrowser) -> None:
     application = browser.application
+    await allow_devices(application)
     user = await application.member()
     made = await application.api.post(f"/authfactor/users/{user['id']}/recovery_codes")
     await browser.start()
@@ -90,10 +98,7 @@ async def test_recovery_code_replaces_the_code(browser: PageBrowser) -> None:
 
 async def test_trusted_browser_is_asked_for_no_code(browser: PageBrowser) -> None:
     application = browser.application
-    options = EnvironmentOptions(trusted_devices="allowed")
-    await application.af.run(
-        application.af.environments.update(await application.environment(), options=options)
-    )
+    await allow_devices(application)
     user = await application.member()
     await browser.start()
     await browser.password(user)

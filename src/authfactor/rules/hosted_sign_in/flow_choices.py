@@ -77,7 +77,10 @@ class FlowChoices:
 
     @installation_unit
     async def continue_as(self, scope: InstallationScope, visit: FlowVisit) -> FlowAdvance:
-        """Go on as the user of the hosted session. Raises `FlowIncomplete` unless an account was to be chosen."""
+        """Go on as the user of the hosted session.
+
+        Raises `FlowIncomplete` unless an account was to be chosen.
+        """
         opened, inside = await self._progress.open(scope, visit)
         flow = opened.flow
         browser = await self._progress.flows.browser_session_of(inside, flow)

@@ -45,7 +45,7 @@ async def submit(request: PageRequest) -> Response:
         return await _render(request, refused)
     except errors.SignInRefused as refusal:
         return await _render(
-            request, RefusedProof(request.texts(f"code.{refusal.reason}"), refusal.code, None)
+            request, RefusedProof(request.texts("passkeys.refused.other"), refusal.code, None)
         )
     outcome = result.verification
     if outcome is None or outcome.valid:
