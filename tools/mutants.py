@@ -3095,6 +3095,8 @@ MUTANTS = [
         "        if not await scope.tx.invitations.insert(scope.number, record, token_hash(token)):",
         "        if await scope.tx.invitations.insert(scope.number, record, token_hash(token)) is None:",
         INVITATIONS,
+    ),
+    Mutant(
         "the second factor of another user's hosted session counts",
         "rules/hosted_sign_in/password_step.py",
         "        if browser is None or browser.proof.user_id != user.id:",

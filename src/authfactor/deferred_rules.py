@@ -16,32 +16,25 @@ if TYPE_CHECKING:
     from authfactor.rules.audit.audit_log import AuditLog
     from authfactor.rules.audit.event_sealing import EventSealing
     from authfactor.rules.audit.event_verification import EventVerification
-    from authfactor.rules.authentication.passkey_sign_in import PasskeySignIn
     from authfactor.rules.authentication.password_attempts import PasswordAttempts
     from authfactor.rules.authentication.password_hashing import PasswordHasher
     from authfactor.rules.authentication.password_throttling import PasswordThrottling
     from authfactor.rules.authentication.repeated_sign_ins import RepeatedSignIns
-    from authfactor.rules.authentication.session_checks import SessionChecks
     from authfactor.rules.authentication.sessions import Sessions
     from authfactor.rules.authentication.sign_in import SignIn
     from authfactor.rules.authentication.step_up import StepUp
     from authfactor.rules.authentication.trusted_devices import TrustedDevices
     from authfactor.rules.email_flows.flows import EmailFlows
     from authfactor.rules.events.event_log import EventLog
-    from authfactor.rules.factors.authenticator_metadata import AuthenticatorMetadata
     from authfactor.rules.factors.challenges import Challenges
     from authfactor.rules.factors.clock_resync import ClockResync
     from authfactor.rules.factors.exports import FactorExports
     from authfactor.rules.factors.factors import Factors
-    from authfactor.rules.factors.fresh_proofs import FreshProofs
     from authfactor.rules.factors.imports import FactorImports
-    from authfactor.rules.factors.passkey_challenges import PasskeyChallenges
-    from authfactor.rules.factors.passkey_signals import PasskeySignaling
-    from authfactor.rules.factors.passkey_use import PasskeyUse
-    from authfactor.rules.factors.passkeys import Passkeys
     from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
     from authfactor.rules.hosted_sign_in.flow_steps import FlowSteps
     from authfactor.rules.links.branding import Brandings
+    from authfactor.rules.links.factor_page_passkeys import FactorPagePasskeys
     from authfactor.rules.links.factor_pages import FactorPages
     from authfactor.rules.links.links import Links
     from authfactor.rules.links.page_proofs import PageProofs
@@ -141,77 +134,11 @@ class DeferredRules(DeferredConsole, DeferredHostedSignIn):
         return TrustedDevices(*made_with, self.sessions, self.repeated_sign_ins)
 
     @functools.cached_property
-    def session_checks(self) -> "SessionChecks":
-        """Checks, challenges and reauthentications of sessions."""
-        from authfactor.rules.authentication.session_checks import SessionChecks  # noqa: PLC0415 - for few calls
-
-        return SessionChecks(
-            self.clock, self.settings, self.hasher, self.attempts, self.events, self.challenges
-        )
-
-    @functools.cached_property
     def clock_resync(self) -> "ClockResync":
         """Resync of a phone's clock."""
         from authfactor.rules.factors.clock_resync import ClockResync  # noqa: PLC0415 - rarely needed
 
         return ClockResync(self.clock, self.vault, self.events, self.settings, self.challenges)
-
-    @functools.cached_property
-    def passkeys(self) -> "Passkeys":
-        """Passkeys."""
-        from authfactor.rules.factors.passkeys import Passkeys  # noqa: PLC0415 - when there are some
-
-        random = self.entropy, self.new_id, self.vault, self.events
-        return Passkeys(self.clock, *random, self.settings, self.factors)
-
-    @functools.cached_property
-    def passkey_use(self) -> "PasskeyUse":
-        """Verification and counting of passkeys."""
-        from authfactor.rules.factors.passkey_use import PasskeyUse  # noqa: PLC0415 - when there are some
-
-        return PasskeyUse(self.vault, self.events)
-
-    @functools.cached_property
-    def passkey_challenges(self) -> "PasskeyChallenges":
-        """Challenges that passkeys answer."""
-        from authfactor.rules.factors.passkey_challenges import PasskeyChallenges  # noqa: PLC0415 - when there are some
-
-        rules = self.events, self.settings, self.passkey_use, lambda: self.session_checks.raising
-        return PasskeyChallenges(self.clock, self.vault, *rules)
-
-    @functools.cached_property
-    def passkey_sign_in(self) -> "PasskeySignIn":
-        """Sign-in by a passkey alone."""
-        from authfactor.rules.authentication.passkey_sign_in import PasskeySignIn  # noqa: PLC0415 - when there are some
-
-        rules = self.events, self.settings, self.passkey_use, self.sessions, self.step_up
-
-        # A new generator for each: an id tells when it was made, also after the clock was set back.
-        def new_id(prefix: str) -> str:
-            return IdGenerator(self.clock, self.entropy)(prefix)
-
-        return PasskeySignIn(self.clock, new_id, self.vault, *rules)
-
-    @functools.cached_property
-    def passkey_signals(self) -> "PasskeySignaling":
-        """What browsers should know of passkeys."""
-        from authfactor.rules.factors.passkey_signals import PasskeySignaling  # noqa: PLC0415 - when there are some
-
-        return PasskeySignaling(self.clock, self.settings)
-
-    @functools.cached_property
-    def fresh_proofs(self) -> "FreshProofs":
-        """Proofs that an enrollment may need."""
-        from authfactor.rules.factors.fresh_proofs import FreshProofs  # noqa: PLC0415 - for passkeys alone
-
-        return FreshProofs(self.clock, self.settings)
-
-    @functools.cached_property
-    def authenticator_metadata(self) -> "AuthenticatorMetadata":
-        """Metadata of authenticators."""
-        from authfactor.rules.factors.authenticator_metadata import AuthenticatorMetadata  # noqa: PLC0415 - for operators alone
-
-        return AuthenticatorMetadata(self.clock)
 
     @functools.cached_property
     def email_flows(self) -> "EmailFlows":
@@ -281,6 +208,14 @@ class DeferredRules(DeferredConsole, DeferredHostedSignIn):
         rules = (self.factors, self.challenges, self.sessions)
         made_later = (lambda: self.recovery_codes, lambda: self.trusted_devices)
         return FactorPages(self.clock, self.events, self.settings, *rules, *made_later)
+
+    @functools.cached_property
+    def factor_page_passkeys(self) -> "FactorPagePasskeys":
+        """Passkeys on that page."""
+        from authfactor.rules.links.factor_page_passkeys import FactorPagePasskeys  # noqa: PLC0415 - for pages alone
+
+        rules = self.factor_pages, self.passkeys, self.passkey_challenges
+        return FactorPagePasskeys(self.clock, self.settings, *rules)
 
     @functools.cached_property
     def retention(self) -> "Retention":

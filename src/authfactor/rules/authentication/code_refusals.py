@@ -32,6 +32,11 @@ def operator_code_refusal() -> errors.SignInRefused:
     return errors.SignInRefused("invalid_one_time_code", OPERATOR_CODE_MALFORMED, reason="code_malformed")
 
 
+def assertion_refusal(reason: CodeReason, message: str) -> errors.SignInRefused:
+    """Return the error of an operator's assertion that cannot be one, or that was asked for too long ago."""
+    return errors.SignInRefused("invalid_one_time_code", message, reason=reason)
+
+
 def passkey_refusal(reason: CodeReason) -> errors.SignInRefused:
     """Return the error of an assertion that was not valid."""
     text = f"The passkey was not accepted: {reason}."

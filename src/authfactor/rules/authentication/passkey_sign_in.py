@@ -201,7 +201,7 @@ class PasskeySignIn:
     def _read(self, environment: Environment, request: Authenticate, now: int) -> PasskeyAttempt:
         """Parse a request. Raises `CeremonyRefused`, and `SignInRefused` for an id that is too old."""
         given = without_nul(request.authentication_id or "")
-        created_at = _created_at(given)
+        created_at = created_at_of(given)
         # In either direction: the clocks of two servers differ, and a clock may be set back.
         if created_at is None or abs(now - created_at) >= LIFE_MS:
             raise _expired()
@@ -217,7 +217,7 @@ class PasskeySignIn:
         return PasskeyAttempt(given, created_at, settings, AssertionExpected(signed, None), response, request)
 
 
-def _created_at(given: str) -> int | None:
+def created_at_of(given: str) -> int | None:
     """Return when an id was made, in milliseconds; None for what is no such id."""
     if not given.startswith(AUTHENTICATION) or len(given) != len(AUTHENTICATION) + ids.ULID_LENGTH:
         return None

@@ -19,6 +19,7 @@ from authfactor.rules.console.operators import (
     checked_email,
     email_taken,
     lock,
+    remove_passkeys,
     token_hash,
 )
 from authfactor.rules.factors.challenges import Challenges
@@ -107,6 +108,9 @@ class OperatorSetUp:
         if old is not None and old.factor_id is not None:
             await tx.factors.delete(CONSOLE.number, old.factor_id)
             await tx.failures.clear(CONSOLE.number, old.factor_id)
+        if old is not None:
+            # A reset by a release that knows no passkeys has left them.
+            await remove_passkeys(tx, old.id)
         enrollment = await enroll(tx)
         factor_id = enrollment.factor.id
         if old is None:

@@ -8,7 +8,7 @@ A code is compared only after the right password, and then counts in the operato
 code (decision 0003): charge, compare, spend.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -36,13 +36,20 @@ from authfactor.rules.authentication.password_hashing import (
 from authfactor.rules.authentication.password_throttling import ThrottleLimit
 from authfactor.rules.console import refused_attempts
 from authfactor.rules.console.known_devices import KnownDevices
-from authfactor.rules.console.operators import CONSOLE, check_code, token_hash
-from authfactor.rules.console.refused_attempts import UNKNOWN_OPERATOR, WRONG_CODE, WRONG_PASSWORD
-from authfactor.rules.factors.challenges import Challenges
+from authfactor.rules.console.operator_second_factor import OperatorSecondFactor, refusal
+from authfactor.rules.console.operators import CONSOLE, token_hash
+from authfactor.rules.console.refused_attempts import (
+    UNKNOWN_OPERATOR,
+    WRONG_PASSWORD,
+)
 from authfactor.rules.unit import InstallationScope, installation_unit
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
+from authfactor.webauthn.assertion_text import is_assertion
 from authfactor.wire.requests import without_nul
+
+if TYPE_CHECKING:
+    from authfactor.rules.console.operator_assertions import GivenAssertion
 
 # A session's last activity is written at most this often, so that pages do not need a commit.
 TOUCH_MILLISECONDS: Final = 60_000
@@ -53,7 +60,7 @@ MAX_USER_AGENT: Final = 300
 
 
 class SignInForm(msgspec.Struct, frozen=True, gc=False):
-    """A submitted sign-in form.
+    """A submitted sign-in form. `code` may be an assertion as text, asked for under `asked_id`.
 
     `old_token` is that of the browser's previous session, `device` the token of a known device, if any.
     """
@@ -66,6 +73,7 @@ class SignInForm(msgspec.Struct, frozen=True, gc=False):
     old_token: str | None = None
     device: str | None = None
     origin: Origin = NO_ORIGIN
+    asked_id: str = ""
 
 
 class StartedSession(msgspec.Struct, frozen=True, gc=False):
@@ -97,7 +105,7 @@ class OperatorSignIn:
         entropy: Entropy,
         new_id: IdGenerator,
         hasher: PasswordHasher,
-        challenges: Challenges,
+        second_factor: OperatorSecondFactor,
         devices: KnownDevices,
         audit: AuditLog,
         settings: Settings,
@@ -107,7 +115,7 @@ class OperatorSignIn:
         self._entropy = entropy
         self._new_id = new_id
         self._hasher = hasher
-        self._challenges = challenges
+        self._second_factor = second_factor
         self._devices = devices
         self._audit = audit
         self._settings = settings
@@ -116,24 +124,28 @@ class OperatorSignIn:
         """Prepare a sign-in. An unknown email takes the same work as a wrong password.
 
         Raises `SignInPaced` and `Unavailable`; the unit raises both too, `SignInRefused` after the commit of
-        its count, and on a known device `TooManyAttempts`. Raises `SignInRefused` for what cannot be a code.
+        its count, and on a known device `TooManyAttempts`. Raises `SignInRefused` for what can be neither a
+        code nor an assertion.
         """
-        if totp.clean_code(form.code) is None:
-            # Before the password is compared: the answer tells nothing about it (decision 0036).
+        # Before the password is compared: the answer tells nothing about it (decision 0036).
+        read = self._second_factor.read
+        given = await read(form.asked_id, form.code) if is_assertion(form.code) else None
+        if given is None and totp.clean_code(form.code) is None:
             raise operator_code_refusal()
         email = without_nul(form.email)
         found = await store.read(lambda tx: tx.operators.by_email(email))
         known = found if found is not None and found.state == "active" and found.factor_id else None
         device, network = self._devices.recognize(known, form.device), client_network(form.origin.address)
-        limit = _limit(device, network)
+        limit = limit_of(device, network)
         # Only spares the slow hash: the charge in the unit decides.
-        await store.read(self._check_open(limit))
+        await store.read(self.check_open(limit))
         share = console_share(network) if device is None else KNOWN_OPERATORS
         right = await self._hasher.verify(form.password, known.password_hash if known else None, share)
-        return self._sign_in(form, known, limit, right=right, on_known_device=device is not None)
+        return self._sign_in(form, known, limit, given, right=right, on_known_device=device is not None)
 
     @installation_unit
-    async def _check_open(self, scope: InstallationScope, limit: ThrottleLimit) -> None:
+    async def check_open(self, scope: InstallationScope, limit: ThrottleLimit) -> None:
+        """Raise `SignInPaced` while a limit is used up."""
         opens_at = await password_throttling.opens_at(scope.within(CONSOLE), limit)
         if opens_at > scope.now:
             raise SignInPaced(opens_at)
@@ -145,6 +157,7 @@ class OperatorSignIn:
         form: SignInForm,
         known: Operator | None,
         limit: ThrottleLimit,
+        given: "GivenAssertion | None",
         *,
         right: bool,
         on_known_device: bool,
@@ -156,23 +169,20 @@ class OperatorSignIn:
         if known is None or not right:
             why = UNKNOWN_OPERATOR if known is None else WRONG_PASSWORD
             await self._audit_refusal(scope, known, why, form.origin)
-            raise refusal().after_commit()
+            raise refusal(by_passkey=given is not None).after_commit()
         operator = await tx.operators.lock(known.id)
         if operator is None or operator.password_hash != known.password_hash or operator.state != "active":
             raise errors.Unavailable("This operator has just been changed. Try again.")
-        try:
-            outcome = await check_code(scope, self._challenges, operator, form.code)
-        except errors.TooManyAttempts as locked:
-            raise (locked if on_known_device else refusal()).after_commit() from None
-        if outcome is None or not outcome.valid:
-            await self._audit_refusal(scope, operator, WRONG_CODE, form.origin)
-            record = await tx.failures.of(CONSOLE.number, operator.factor_id or "")
-            await refused_attempts.append_lock(scope, self._audit, operator, record, form.origin)
-            raise refusal(outcome if on_known_device else None).after_commit()
+        if given is None:
+            told = on_known_device
+            await self._second_factor.check_code(scope, operator, form.code, form.origin, tells_why=told)
+        else:
+            await self._second_factor.check_assertion(scope, operator, given, form.origin)
         await password_throttling.refund(console, [limit])
         if form.old_token:
             await tx.operator_sessions.end(token_hash(form.old_token), scope.now)
-        return await self._start(scope, operator, form.ip_address, form.user_agent, form.origin)
+        how = None if given is None else "password and passkey"
+        return await self.start(scope, operator, form.ip_address, form.user_agent, form.origin, how)
 
     @installation_unit
     async def finish_set_up(
@@ -192,16 +202,21 @@ class OperatorSignIn:
         operator, outcome = await finish(scope.tx)
         if not outcome.valid:
             return outcome
-        return await self._start(scope, operator, ip_address, user_agent, origin)
+        return await self.start(scope, operator, ip_address, user_agent, origin)
 
-    async def _start(
+    async def start(
         self,
         scope: InstallationScope,
         operator: Operator,
         ip_address: str | None,
         user_agent: str | None,
         origin: Origin,
+        how: str | None = None,
     ) -> StartedSession:
+        """Start the session of a locked operator whose second factor this unit has checked.
+
+        `how` goes to the audit log where it was not password and code. Raises `Unauthorized` unless active.
+        """
         now, token = scope.now, random_token(self._entropy)
         session = OperatorSession(
             self._new_id(ids.OPERATOR_SESSION),
@@ -212,7 +227,7 @@ class OperatorSignIn:
             now,
             now + self._settings.console_session_life * 1000,
             None,
-            # Both callers have just checked a code.
+            # Every caller has just checked a second factor.
             now,
         )
         if not await scope.tx.operators.record_sign_in(operator.id, now):
@@ -220,7 +235,8 @@ class OperatorSignIn:
         stamped = msgspec.structs.replace(operator, last_sign_in_at=now)
         await scope.tx.operator_sessions.insert(token_hash(token), session)
         actor = Actor("operator", operator.id, operator.email)
-        await self._audit.append(scope.tx, actor, "operator.signed_in", session.id, origin=origin)
+        action = "operator.signed_in"
+        await self._audit.append(scope.tx, actor, action, session.id, reason=how, origin=origin)
         return StartedSession(OperatorContext(stamped, session), token, self._devices.issue(operator))
 
     async def context_of(self, store: Store, token: str, *, active: bool = True) -> OperatorContext | None:
@@ -261,25 +277,7 @@ class OperatorSignIn:
         await refused_attempts.append(scope, self._audit, operator, "operator.sign_in_refused", why, origin)
 
 
-def _limit(device: str | None, network: str | None) -> ThrottleLimit:
+def limit_of(device: str | None, network: str | None) -> ThrottleLimit:
     """Return the limit that a failed attempt counts against: its known device's, or its network's."""
     subject = f"address:{network or ''}" if device is None else f"device:{device}"
     return ThrottleLimit(subject, INTERVAL, ATTEMPTS)
-
-
-def refusal(outcome: Verification | None = None) -> errors.SignInRefused:
-    """Return a refusal. Details are for known devices only, as they confirm that the password is right."""
-    reason = outcome.reason if outcome else None
-    if reason == "code_already_used":
-        return errors.SignInRefused(
-            "one_time_code_previously_used", "This code was used before. Wait for the next one."
-        )
-    if reason == "clock_drift":
-        return errors.SignInRefused(
-            "invalid_one_time_code",
-            "This code is old. Check that the phone sets its clock automatically.",
-        )
-    return errors.SignInRefused(
-        "invalid_credentials",
-        "Email, password or code is wrong. After ten wrong codes, right ones are refused for 15 minutes too.",
-    )

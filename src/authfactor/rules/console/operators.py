@@ -141,7 +141,14 @@ class Operators:
         if operator.factor_id is not None:
             await tx.factors.delete(CONSOLE.number, operator.factor_id)
             await tx.failures.clear(CONSOLE.number, operator.factor_id)
+        await remove_passkeys(tx, operator.id)
         return await lock(tx, operator.id)
+
+
+async def remove_passkeys(tx: Tx, operator_id: str) -> None:
+    """Delete all passkeys of an operator, with what is open of them."""
+    await tx.passkeys.delete_of_user(CONSOLE.number, operator_id)
+    await tx.factors.delete_of_user(CONSOLE.number, operator_id)
 
 
 async def check_code(

@@ -20,6 +20,9 @@ INTERVAL: Final = 15 * 60_000
 WRONG_PASSWORD: Final = "wrong password"  # noqa: S105 - a reason
 WRONG_CODE: Final = "right password, wrong code"
 WRONG_CONFIRMATION: Final = "wrong code"
+WRONG_PASSKEY: Final = "wrong passkey"
+WRONG_SECOND_PASSKEY: Final = "right password, wrong passkey"
+UNKNOWN_PASSKEY: Final = "no active operator has this passkey"
 UNKNOWN_OPERATOR: Final = "no active operator has this email"
 Refusal = Literal["operator.sign_in_refused", "operator.confirmation_refused"]
 

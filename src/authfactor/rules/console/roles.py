@@ -24,6 +24,7 @@ Action = Literal[
     "link.create",
     "factor.reset",
     "factor.delete",
+    "factor.rename",
     "redirect_uri.create",
     "redirect_uri.update",
     "redirect_uri.delete",
@@ -39,13 +40,20 @@ Action = Literal[
     "operator.reset",
     "operator.change_role",
     "operator.disable",
+    "operator_passkey.create",
+    "operator_passkey.rename",
+    "operator_passkey.delete",
 ]
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
+# What every operator does with their own account.
+OWN_ACCOUNT: Final[frozenset[Action]] = frozenset(
+    {"operator_passkey.create", "operator_passkey.rename", "operator_passkey.delete"}
+)
 ALLOWED: Final[dict[Role, frozenset[Action]]] = {
     "owner": frozenset(ACTIONS),
-    "support": frozenset({"user.unlock", "factor.reset"}),
-    "viewer": frozenset(),
+    "support": frozenset({*OWN_ACCOUNT, "user.unlock", "factor.reset"}),
+    "viewer": OWN_ACCOUNT,
 }
 # Actions that take something away from a person or let one in; an audit will ask why.
 NEED_REASON: Final[frozenset[Action]] = frozenset(
@@ -82,6 +90,8 @@ NEED_RECENT_AUTHENTICATION: Final[frozenset[Action]] = frozenset(
         "operator.reset",
         "operator.change_role",
         "operator.disable",
+        "operator_passkey.create",
+        "operator_passkey.delete",
     }
 )
 MAX_REASON: Final = 300

@@ -1,6 +1,6 @@
 """Passkeys: registered in two steps, the options and the response to them (decision 0047)."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -39,6 +39,18 @@ class PasskeyRegistration(NamedTuple):
     id: str
     public_key: dict[str, Any]
     expires_at: int
+
+
+class PasskeyOwner(Protocol):
+    """A user, or an operator of the console."""
+
+    @property
+    def id(self) -> str:
+        """Whose passkeys those with this `user_id` are."""
+
+    @property
+    def email(self) -> str:
+        """What browsers show."""
 
 
 class RegisteredPasskey(NamedTuple):
@@ -82,21 +94,23 @@ class Passkeys:
         Raises `InvalidRequest`; the unit raises `NotFound`, and `InvalidRequest` at the limit.
         """
         settings = self.settings_of(environment)
-        if name is not None and not (0 < len(name.strip()) <= MAX_NAME and name.isprintable()):
-            text = f"name: 1 to {MAX_NAME} characters, all of them visible."
-            raise InvalidRequest(Item("name", "name_invalid", text))
-        kept = None if name is None else name.strip()
-        return self._begin(environment, user_id, kept, settings, replaced)
+        return self._begin(environment, user_id, checked_name(name), settings, replaced)
 
     @unit
     async def _begin(
         self, scope: Scope, user_id: str, name: str | None, settings: RelyingParty, replaced: str | None
     ) -> PasskeyRegistration:
-        passkeys = scope.tx.passkeys
         user = await scope.tx.users.lock(scope.number, user_id)
         if user is None:
             raise errors.NotFound("User", user_id)
         await self._factors.enforce_limit(scope, user_id, replaced)
+        return await self.offer(scope, user, name, settings)
+
+    async def offer(
+        self, scope: Scope, owner: PasskeyOwner, name: str | None, settings: RelyingParty
+    ) -> PasskeyRegistration:
+        """Open a registration of someone whom this unit has locked."""
+        passkeys, user_id = scope.tx.passkeys, owner.id
         handle = await passkeys.handle_of(scope.number, user_id)
         if handle is None:
             handle = self._entropy(options.USER_HANDLE_BYTES)
@@ -115,8 +129,8 @@ class Passkeys:
             scope.now + LIFE_MS,
         )
         await passkeys.open_ceremony(scope.number, opened)
-        account = options.Account(handle, user.email, user.email)
-        made = options.creation_options(settings, account, opened.challenge, existing)
+        shown = options.Account(handle, owner.email, owner.email)
+        made = options.creation_options(settings, shown, opened.challenge, existing)
         return PasskeyRegistration(opened.id, made, opened.expires_at)
 
     @unit
@@ -144,10 +158,7 @@ class Passkeys:
         unit raises it too, `NotFound`, `ChallengeExpired` and `ChallengeAlreadyVerified`.
         """
         settings = self.settings_of(environment)
-        try:
-            response = responses.read_registration(credential)
-        except CeremonyRefused as refusal:
-            raise _refused(refusal) from refusal
+        response = read_credential(credential)
         return self._finish(environment, user_id, registration_id, response, settings, _cleaned(name))
 
     @unit
@@ -161,10 +172,28 @@ class Passkeys:
         name: str | None,
     ) -> RegisteredPasskey:
         user = await scope.tx.users.lock(scope.number, user_id)
+        if user is None:
+            raise _no_registration(registration_id)
+        await self._factors.enforce_limit(scope, user_id)
+        registered = await self.keep(scope, user, registration_id, response, settings, name)
+        factor = registered.factor
+        await self._log.append(scope, event_log.FACTOR_ENROLLED, user_id, wire.factor(factor.details))
+        await self._log.append(scope, event_log.FACTOR_ACTIVATED, user_id, FactorEvent(factor.id, user_id))
+        return registered
+
+    async def keep(
+        self,
+        scope: Scope,
+        owner: PasskeyOwner,
+        registration_id: str,
+        response: RegistrationResponse,
+        settings: RelyingParty,
+        name: str | None = None,
+    ) -> RegisteredPasskey:
+        """Store the passkey of someone whom this unit has locked. Raises what the unit of `finish` raises."""
         opened = await scope.tx.passkeys.ceremony(scope.number, registration_id)
-        is_of_user = opened is not None and (opened.user_id, opened.purpose) == (user_id, _PURPOSE)
-        if user is None or opened is None or not is_of_user:
-            raise errors.NotFound("Passkey Registration", registration_id)
+        if opened is None or (opened.user_id, opened.purpose) != (owner.id, _PURPOSE):
+            raise _no_registration(registration_id)
         try:
             known = await known_model(scope, settings, ceremony.aaguid_of(response))
             made = ceremony.verify_registration(settings, opened.challenge, response, known=known)
@@ -174,16 +203,12 @@ class Passkeys:
             if opened.used_at is None:
                 raise errors.ChallengeExpired(opened.id, opened.expires_at)
             raise errors.ChallengeAlreadyVerified(opened.id)
-        await self._factors.enforce_limit(scope, user_id)
         opened = opened if name is None else msgspec.structs.replace(opened, name=name)
-        registered = self._record(scope, opened, user.email, settings, made, known)
+        registered = self._record(scope, opened, owner.email, settings, made, known)
         if not await scope.tx.passkeys.insert(scope.number, registered.factor, registered.passkey):
             # Rolls back: the registration stays open.
             message = "credential: this passkey is registered already."
             raise InvalidRequest(Item("credential", "webauthn_credential_exists", message))
-        factor = registered.factor
-        await self._log.append(scope, event_log.FACTOR_ENROLLED, user_id, wire.factor(factor.details))
-        await self._log.append(scope, event_log.FACTOR_ACTIVATED, user_id, FactorEvent(factor.id, user_id))
         return registered
 
     def _record(
@@ -231,6 +256,28 @@ def _cleaned(name: str | None) -> str | None:
     """Return what can be kept of a name that is shown again, at most `MAX_NAME` characters; None: nothing."""
     visible = "".join(each for each in name or "" if each.isprintable()).strip()
     return visible[:MAX_NAME].strip() or None
+
+
+def checked_name(name: str | None) -> str | None:
+    """Return the name of a passkey as it is stored. Raises `InvalidRequest`."""
+    if name is None:
+        return None
+    if not (0 < len(name.strip()) <= MAX_NAME and name.isprintable()):
+        text = f"name: 1 to {MAX_NAME} characters, all of them visible."
+        raise InvalidRequest(Item("name", "name_invalid", text))
+    return name.strip()
+
+
+def read_credential(credential: bytes) -> RegistrationResponse:
+    """Parse what a browser returned for a registration. Raises `InvalidRequest`."""
+    try:
+        return responses.read_registration(credential)
+    except CeremonyRefused as refusal:
+        raise _refused(refusal) from refusal
+
+
+def _no_registration(registration_id: str) -> errors.NotFound:
+    return errors.NotFound("Passkey Registration", registration_id)
 
 
 def _refused(refusal: CeremonyRefused) -> InvalidRequest:

@@ -91,7 +91,7 @@ class FactorPages:
     @installation_unit
     async def view(self, scope: InstallationScope, link_id: str, secret: str) -> FactorsPage:
         """Return what the page shows. Raises `LinkUnknown` and `LinkExpired`, as every unit here does."""
-        page_session, inside = await _load(scope, link_id, secret)
+        page_session, inside = await load(scope, link_id, secret)
         tx, number, user_id = inside.tx, inside.number, page_session.user.id
         since = session_state.idle_since(self._settings, inside.now)
         current = page_session.link.session_id or ""
@@ -116,7 +116,7 @@ class FactorPages:
         `factor_id` "" means the factor used last. A wrong code is a result and is counted like any other; the
         result is None when nothing has to be confirmed. Raises `NotFound`, and `TooManyAttempts`.
         """
-        page_session, inside = await _load(scope, link_id, secret)
+        page_session, inside = await load(scope, link_id, secret)
         found = await inside.tx.factors.details_of_user(inside.number, page_session.user.id)
         active = _active_by_use(found)
         if not active or is_confirmed(page_session.link, inside.now):
@@ -124,10 +124,10 @@ class FactorPages:
         chosen = [factor for factor in active if factor_id in {"", factor.id}]
         if not chosen:
             raise _unknown(factor_id)
-        challenge = await self._challenge(inside, page_session.link, chosen[0].id)
+        challenge = await self.challenge(inside, page_session.link, chosen[0].id)
         verification = await self._challenges.check(inside, challenge.id, code)
         if verification.valid:
-            await self._set_confirmed(inside, link_id, secret)
+            await self.set_confirmed(inside, link_id, secret)
         return CodeOutcome(page_session, verification)
 
     @installation_unit
@@ -135,7 +135,7 @@ class FactorPages:
         self, scope: InstallationScope, link_id: str, secret: str, factor_id: str, name: str
     ) -> FactorDetails:
         """Name a factor; an empty name removes it. Raises `NotFound` and `InvalidRequest`."""
-        page_session, inside = await _load(scope, link_id, secret)
+        page_session, inside = await load(scope, link_id, secret)
         await self._own(inside, page_session, factor_id)
         request = RenameFactor(name=name.strip() or None)
         return await self._factors.rename(page_session.environment, factor_id, request)(inside.tx)
@@ -146,8 +146,8 @@ class FactorPages:
 
         Raises `ConfirmationRequired`, and what enrolling raises.
         """
-        page_session, inside = await self._locked(scope, link_id, secret)
-        await self._require_confirmed(inside, page_session)
+        page_session, inside = await self.locked(scope, link_id, secret)
+        await self.require_confirmed(inside, page_session)
         pending = await _pending(inside, page_session.link)
         if pending is None:
             request = EnrollUserFactor(type="totp")
@@ -165,8 +165,8 @@ class FactorPages:
 
         Raises `ConfirmationRequired`: the secret of this factor is about to be shown.
         """
-        page_session, inside = await _load(scope, link_id, secret)
-        await self._require_confirmed(inside, page_session)
+        page_session, inside = await load(scope, link_id, secret)
+        await self.require_confirmed(inside, page_session)
         return page_session._replace(factor=await _pending(inside, page_session.link))
 
     @installation_unit
@@ -177,18 +177,18 @@ class FactorPages:
 
         The code also confirms what follows. Raises `ConfirmationRequired` and `TooManyAttempts`.
         """
-        page_session, inside = await self._locked(scope, link_id, secret)
+        page_session, inside = await self.locked(scope, link_id, secret)
         pending = await _pending(inside, page_session.link)
         if pending is None:
             return CodeOutcome(page_session, None)
         # Not only at the start: another factor may have become active since.
-        await self._require_confirmed(inside, page_session)
+        await self.require_confirmed(inside, page_session)
         page_session = page_session._replace(factor=pending)
-        challenge = await self._challenge(inside, page_session.link, pending.id)
+        challenge = await self.challenge(inside, page_session.link, pending.id)
         verification = await self._challenges.check(inside, challenge.id, code)
         if verification.valid:
             await inside.tx.links.attach(inside.number, link_id, None, None)
-            await self._set_confirmed(inside, link_id, secret)
+            await self.set_confirmed(inside, link_id, secret)
         return CodeOutcome(page_session, verification)
 
     @installation_unit
@@ -200,9 +200,9 @@ class FactorPages:
         `knows_last`: the user was told what the end of the last active factor means. Raises `NotFound`,
         `ConfirmationRequired`, and `LastFactor`.
         """
-        page_session, inside = await self._locked(scope, link_id, secret)
+        page_session, inside = await self.locked(scope, link_id, secret)
         factor = await self._own(inside, page_session, factor_id)
-        await self._require_confirmed(inside, page_session)
+        await self.require_confirmed(inside, page_session)
         is_last = await self._is_last(inside, factor)
         if is_last and not knows_last:
             raise LastFactor
@@ -218,9 +218,9 @@ class FactorPages:
         So that one click makes one set. Raises `ConfirmationRequired`, `RecoveryCodesMade`, and `Conflict`
         without an active factor.
         """
-        page_session, inside = await self._locked(scope, link_id, secret)
+        page_session, inside = await self.locked(scope, link_id, secret)
         user_id = page_session.user.id
-        await self._require_confirmed(inside, page_session)
+        await self.require_confirmed(inside, page_session)
         if not _active(await inside.tx.factors.of_user(inside.number, user_id)):
             raise errors.Conflict("no_active_factor", "Add an authenticator app first.")
         known = await inside.tx.recovery_codes.count(inside.number, user_id)
@@ -233,8 +233,8 @@ class FactorPages:
         self, scope: InstallationScope, link_id: str, secret: str, device_id: str
     ) -> None:
         """End a trusted device by the ordinary rule. Raises `NotFound` and `ConfirmationRequired`."""
-        page_session, inside = await self._locked(scope, link_id, secret)
-        await self._require_confirmed(inside, page_session)
+        page_session, inside = await self.locked(scope, link_id, secret)
+        await self.require_confirmed(inside, page_session)
         revoke = self._trusted_devices().revoke
         await revoke(page_session.environment, page_session.user.id, device_id)(inside.tx)
 
@@ -244,15 +244,15 @@ class FactorPages:
 
         Raises `ConfirmationRequired`.
         """
-        page_session, inside = await self._locked(scope, link_id, secret)
-        await self._require_confirmed(inside, page_session)
+        page_session, inside = await self.locked(scope, link_id, secret)
+        await self.require_confirmed(inside, page_session)
         keep = page_session.link.session_id or ""
         await self._sessions.end_of_user(inside, page_session.user.id, keep=keep)
 
     @installation_unit
     async def leave(self, scope: InstallationScope, link_id: str, secret: str) -> PageSession:
         """End the page session, and delete a factor that still waits for its first code."""
-        page_session, inside = await self._locked(scope, link_id, secret)
+        page_session, inside = await self.locked(scope, link_id, secret)
         pending = await _pending(inside, page_session.link)
         if pending is not None:
             await inside.tx.factors.delete_pending(inside.number, pending.id)
@@ -266,13 +266,13 @@ class FactorPages:
         found = await self._trusted_devices().list_of_user(scope.environment, user_id)(scope.tx)
         return [each.device for each in found if each.status == "active"]
 
-    async def _locked(self, scope: InstallationScope, link_id: str, secret: str) -> tuple[PageSession, Scope]:
+    async def locked(self, scope: InstallationScope, link_id: str, secret: str) -> tuple[PageSession, Scope]:
         """Lock the user against other changes of factors, then load the page session as it is now."""
-        page_session, inside = await _load(scope, link_id, secret)
+        page_session, inside = await load(scope, link_id, secret)
         await inside.tx.users.lock(inside.number, page_session.user.id)
-        return await _load(scope, link_id, secret)
+        return await load(scope, link_id, secret)
 
-    async def _challenge(self, scope: Scope, link: LinkRecord, factor_id: str) -> ChallengeRecord:
+    async def challenge(self, scope: Scope, link: LinkRecord, factor_id: str) -> ChallengeRecord:
         """Return the link's challenge of this factor, or a new one when it can take no further code.
 
         Wrong codes are counted for the user, whatever the challenge.
@@ -289,12 +289,14 @@ class FactorPages:
             await scope.tx.links.attach(scope.number, link.id, link.factor_id, challenge.id)
         return challenge
 
-    async def _set_confirmed(self, scope: Scope, link_id: str, secret: str) -> None:
+    async def set_confirmed(self, scope: Scope, link_id: str, secret: str) -> None:
+        """Note that a second factor was right in this page session. Raises `LinkUnknown`."""
         if not await scope.tx.links.confirm(scope.number, link_id, hash_of(secret), scope.now):
             # Rolls back: the code stays unspent.
             raise errors.LinkUnknown
 
-    async def _require_confirmed(self, scope: Scope, page_session: PageSession) -> None:
+    async def require_confirmed(self, scope: Scope, page_session: PageSession) -> None:
+        """Raise `ConfirmationRequired` unless one was right moments ago, or the user has none."""
         if is_confirmed(page_session.link, scope.now):
             return
         if _active(await scope.tx.factors.of_user(scope.number, page_session.user.id)):
@@ -340,6 +342,7 @@ async def _pending(scope: Scope, link: LinkRecord) -> FactorRecord | None:
     return None if factor is None or factor.activated_at is not None else factor
 
 
-async def _load(scope: InstallationScope, link_id: str, secret: str) -> tuple[PageSession, Scope]:
+async def load(scope: InstallationScope, link_id: str, secret: str) -> tuple[PageSession, Scope]:
+    """Return a page session, and the scope of its environment. Raises `LinkUnknown` and `LinkExpired`."""
     page_session = await load_open(scope, link_id, secret, "factors")
     return page_session, scope.within(page_session.environment)

@@ -54,9 +54,11 @@ EXPIRED_OF_HOSTED_SIGN_IN: Final = (
 
 
 # Sign-ins by passkey that were begun before leave no row; those answered since the backup must not be again.
+# Operators' environment, 0, has no row of its own.
 MARK_PASSKEYS = """
 INSERT INTO passkey_ceremonies (environment, id, purpose, challenge, expires_at, used_at)
-SELECT number, 'restored', 'restore', $1, $2, $3 FROM environments WHERE true
+SELECT number, 'restored', 'restore', $1, $2, $3
+FROM (SELECT number FROM environments UNION ALL SELECT 0) numbers WHERE true
 ON CONFLICT (environment, id) DO UPDATE SET expires_at = excluded.expires_at, used_at = excluded.used_at
 """
 

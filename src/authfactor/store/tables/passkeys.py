@@ -55,6 +55,8 @@ COUNT_BY_RP_ID = """
 SELECT rp_id, count(*) FROM passkeys WHERE environment = $1 GROUP BY rp_id ORDER BY rp_id
 """
 
+COUNT_BY_USER = "SELECT user_id, count(*) FROM passkeys WHERE environment = $1 GROUP BY user_id"
+
 DELETE = "DELETE FROM passkeys WHERE environment = $1 AND factor_id = $2"
 
 DELETE_OF_USER = "DELETE FROM passkeys WHERE environment = $1 AND user_id = $2"
@@ -162,6 +164,10 @@ class PasskeysTable:
     async def count_by_rp_id(self, environment: int) -> dict[str, int]:
         """Count an environment's passkeys by RP ID; reads all of them."""
         return {row[0]: row[1] for row in await self._db.all(COUNT_BY_RP_ID, environment)}
+
+    async def count_by_user(self, environment: int) -> dict[str, int]:
+        """Return how many passkeys each user has who has any: for operators, who are few."""
+        return {row[0]: row[1] for row in await self._db.all(COUNT_BY_USER, environment)}
 
     async def suspect(self, environment: int, factor_id: str, now: int) -> bool:
         """Note that a passkey's counter went back; False if that was noted before."""
