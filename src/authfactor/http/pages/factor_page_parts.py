@@ -10,9 +10,8 @@ from authfactor.http.pages import code_problems
 from authfactor.http.pages.page_branding import page_branding
 from authfactor.http.pages.page_request import PageHandler, PageRequest
 from authfactor.http.response import Response
-from authfactor.http.telemetry.shared_counters import LOCKED, VERDICT_BY_REASON
+from authfactor.http.telemetry.shared_counters import LOCKED, VERDICT_BY_REASON, WRONG
 from authfactor.models import Verification
-from authfactor.rules.authentication.code_refusals import CODE_REFUSALS
 from authfactor.rules.links.factor_page_refusals import ConfirmationRequired
 from authfactor.rules.links.factor_pages import FactorsPage
 from authfactor.rules.links.page_sessions import PageSession
@@ -29,6 +28,14 @@ DONE: Final = {
     "gone": "warn",
     "full": "warn",
     "codes_already_made": "warn",
+    "passkey_added": "ok",
+    "passkey_removed": "ok",
+    "passkey_removed_last": "warn",
+    "passkey_refused": "warn",
+    "passkey_kind": "warn",
+    "passkey_unverified": "warn",
+    "passkey_exists": "warn",
+    "passkey_expired": "warn",
 }
 
 
@@ -86,7 +93,8 @@ def problem(
     if verification is None:
         return None, {}
     reason = verification.reason or "code_mismatch"
-    ending = {"status": 422, "verdict": VERDICT_BY_REASON[reason], "error_code": CODE_REFUSALS[reason][0]}
+    verdict = VERDICT_BY_REASON.get(reason, WRONG)
+    ending = {"status": 422, "verdict": verdict, "error_code": code_problems.error_code_of(verification)}
     return code_problems.rejected(request, verification, counts_down=False), ending
 
 

@@ -9,12 +9,18 @@ from urllib.parse import quote
 import msgspec
 
 from authfactor import errors, ids
-from authfactor.http.pages import code_problems, factor_rows, recovery_code_pages, setup_secret
+from authfactor.http.pages import (
+    code_problems,
+    factor_passkey_pages,
+    factor_rows,
+    recovery_code_pages,
+    setup_secret,
+)
 from authfactor.http.pages import factor_page_parts as parts
 from authfactor.http.pages.browser_security import Cookie
 from authfactor.http.pages.page_request import PageRequest
 from authfactor.http.response import Response
-from authfactor.models import Verification
+from authfactor.models import FactorDetails, Verification
 from authfactor.rules.links.factor_page_refusals import ConfirmationRequired, LastFactor, RecoveryCodesMade
 from authfactor.rules.links.factor_pages import FactorsPage
 from authfactor.rules.links.page_sessions import PageSession
@@ -22,15 +28,21 @@ from authfactor.rules.links.page_sessions import PageSession
 
 async def show_page(request: PageRequest) -> Response:
     """Show factors, recovery codes and sign-ins."""
-    return _render_page(request, await parts.view(request))
+    return await _render_page(request, await parts.view(request))
 
 
-def _render_page(
+async def _render_page(
     request: PageRequest, page: FactorsPage, renamed: factor_rows.RefusedName | None = None
 ) -> Response:
     """Render the page; with a name that was refused, in its form."""
     done = request.query().get("done", "")
     current = page.page_session.link.session_id
+    known = await factor_passkey_pages.view(request)
+    rows = [
+        factor_rows.passkey_row(request.texts, factor, known.passkeys.get(factor.id), renamed)
+        for factor in page.factors
+        if not factor.is_totp
+    ]
     return parts.render(
         request,
         "factors",
@@ -41,7 +53,10 @@ def _render_page(
         page=page,
         done=done if done in parts.DONE and renamed is None else None,
         done_kind=parts.DONE.get(done),
-        apps=[factor_rows.app_row(request.texts, factor, renamed) for factor in page.factors],
+        apps=[factor_rows.app_row(request.texts, each, renamed) for each in page.factors if each.is_totp],
+        passkey_rows=rows,
+        adds_passkeys=known.site is not None,
+        signals=factor_passkey_pages.signals(page, known),
         sign_ins=[factor_rows.sign_in_row(request.texts, each, current) for each in page.sign_ins],
         devices=[factor_rows.device_row(request.texts, device) for device in page.devices or ()],
     )
@@ -52,38 +67,50 @@ async def show_confirmation(request: PageRequest) -> Response:
     page = await parts.view(request)
     if page.is_confirmed:
         return request.redirect(_path_after(request))
-    return _render_confirmation(request, page)
+    return await _render_confirmation(request, page)
 
 
 async def confirm(request: PageRequest) -> Response:
-    """Check a code and go on with what it was asked for."""
+    """Check a code, or a passkey, and go on with what it was asked for."""
     form, (link_id, then) = request.form(), request.ids
     secret, code = request.page_secret(), form.get("code", "")
-    unit = request.af.factor_pages.confirm(link_id, secret, form.get("factor_id", ""), code)
+    is_over = False
     try:
-        _, verification = await request.af.run(unit)
+        if factor_passkey_pages.is_by_passkey(request):
+            verification, is_over = await factor_passkey_pages.check(request, code)
+        else:
+            unit = request.af.factor_pages.confirm(link_id, secret, form.get("factor_id", ""), code)
+            _, verification = await request.af.run(unit)
     except errors.TooManyAttempts as error:
-        return _render_confirmation(request, await parts.view(request), error=error)
+        return await _render_confirmation(request, await parts.view(request), error=error)
     except errors.NotFound:
         return parts.done(request, "gone")
-    if verification is not None and not verification.valid:
-        return _render_confirmation(request, await parts.view(request), verification)
+    if is_over or (verification is not None and not verification.valid):
+        return await _render_confirmation(request, await parts.view(request), verification)
     verdict = code_problems.verdict_of(verification)
-    if then == "add":
-        return msgspec.structs.replace(await start_adding(request), verdict=verdict)
-    if then.startswith(ids.TRUSTED_DEVICE):
-        return msgspec.structs.replace(await forget_device(request), verdict=verdict)
+    name = ids.TRUSTED_DEVICE if then.startswith(ids.TRUSTED_DEVICE) else then
+    steps = {
+        "add": start_adding,
+        "passkey": factor_passkey_pages.start_adding,
+        ids.TRUSTED_DEVICE: forget_device,
+    }
+    if name in steps:
+        return msgspec.structs.replace(await steps[name](request), verdict=verdict)
     return request.redirect(_path_after(request), verdict=verdict)
 
 
-def _render_confirmation(
+async def _render_confirmation(
     request: PageRequest,
     page: FactorsPage,
     verification: Verification | None = None,
     error: errors.TooManyAttempts | None = None,
 ) -> Response:
+    by_passkey = factor_passkey_pages.is_by_passkey(request)
     problem, ending = parts.problem(request, verification, error)
-    rows = [factor_rows.app_row(request.texts, factor) for factor in page.active]
+    if by_passkey and problem is None:
+        problem, ending = request.texts("passkeys.refused.expired"), {"status": 422}
+    rows = [factor_rows.app_row(request.texts, factor) for factor in page.active if factor.is_totp]
+    options = await factor_passkey_pages.confirmation_options(request)
     return parts.render(
         request,
         "factors_confirm",
@@ -91,7 +118,11 @@ def _render_confirmation(
         rows=rows,
         chosen=request.form().get("factor_id", ""),
         has_codes=page.recovery_codes.remaining > 0,
-        problem=problem,
+        has_passkeys=len(rows) < len(page.active),
+        passkeys=options is not None,
+        options=options,
+        passkey_problem=problem if by_passkey else None,
+        problem=None if by_passkey else problem,
         **ending,
     )
 
@@ -105,7 +136,7 @@ async def rename(request: PageRequest) -> Response:
         await request.af.run(request.af.factor_pages.rename(link_id, request.page_secret(), factor_id, name))
     except errors.InvalidRequest:
         refused = factor_rows.RefusedName(factor_id, name, request.texts("factors.name_invalid"))
-        return _render_page(request, await parts.view(request), refused)
+        return await _render_page(request, await parts.view(request), refused)
     return parts.done(request, "renamed")
 
 
@@ -180,11 +211,20 @@ async def show_removal(request: PageRequest) -> Response:
         request,
         "factors_remove",
         page.page_session,
-        row=factor_rows.app_row(request.texts, factor),
+        row=await _removal_row(request, factor),
         is_last=[each.id for each in page.active] == [factor.id],
         codes=page.recovery_codes.remaining,
         back=parts.home(request),
     )
+
+
+async def _removal_row(
+    request: PageRequest, factor: FactorDetails
+) -> factor_rows.AppRow | factor_rows.PasskeyRow:
+    if factor.is_totp:
+        return factor_rows.app_row(request.texts, factor)
+    known = await factor_passkey_pages.view(request)
+    return factor_rows.passkey_row(request.texts, factor, known.passkeys.get(factor.id))
 
 
 @parts.asks_for_a_code()
@@ -198,7 +238,8 @@ async def remove(request: PageRequest) -> Response:
     except LastFactor:
         # The other one was removed since the page was shown.
         return request.redirect(f"{parts.home(request)}/remove/{factor_id}")
-    return parts.done(request, "removed_last" if was_last else "removed")
+    kind = "passkey_removed" if request.form().get("passkey") else "removed"
+    return parts.done(request, f"{kind}_last" if was_last else kind)
 
 
 @parts.asks_for_a_code("recovery-codes")

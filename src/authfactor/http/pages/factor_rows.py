@@ -2,10 +2,12 @@
 
 from typing import NamedTuple
 
+from authfactor.http.pages import passkey_rows
 from authfactor.http.pages.browser_names import browser_name
 from authfactor.http.pages.dates import ShownTime, day, shown_time
 from authfactor.http.pages.translations import Translations
 from authfactor.models import FactorDetails, PastSignIn, TrustedDeviceRecord
+from authfactor.models.passkeys import PasskeyRecord
 
 
 class RefusedName(NamedTuple):
@@ -27,6 +29,22 @@ class AppRow(NamedTuple):
     added: str
     last_used: str | None
     problem: str | None
+    is_passkey: bool = False
+
+
+class PasskeyRow(NamedTuple):
+    """A passkey; `label` is its name, or that of the product that keeps it."""
+
+    id: str
+    label: str
+    place: str
+    name: str
+    is_suspect: bool
+    added: str
+    last_used: str | None
+    problem: str | None
+    is_active: bool = True
+    is_passkey: bool = True
 
 
 class DeviceRow(NamedTuple):
@@ -59,6 +77,29 @@ def app_row(texts: Translations, factor: FactorDetails, refused: RefusedName | N
         account,
         (factor.name or "") if own is None else own.name,
         factor.activated_at is not None,
+        day(texts, factor.created_at),
+        None if factor.last_used_at is None else day(texts, factor.last_used_at),
+        None if own is None else own.problem,
+    )
+
+
+def passkey_row(
+    texts: Translations,
+    factor: FactorDetails,
+    passkey: PasskeyRecord | None,
+    refused: RefusedName | None = None,
+) -> PasskeyRow:
+    """Return the row of a passkey; None: it is being removed. With a refused name, if it is this one's."""
+    own = refused if refused is not None and refused.factor_id == factor.id else None
+    facts = None if passkey is None else passkey_rows.facts_of(passkey)
+    label = factor.name if facts is None else passkey_rows.label_of(factor, facts)
+    known = [] if facts is None else [facts.product, texts(f"factors.passkeys.{facts.backup}")]
+    return PasskeyRow(
+        factor.id,
+        label or texts("factors.passkeys.unnamed"),
+        ", ".join(each for each in known if each and each != label),
+        (factor.name or "") if own is None else own.name,
+        facts is not None and facts.is_suspect,
         day(texts, factor.created_at),
         None if factor.last_used_at is None else day(texts, factor.last_used_at),
         None if own is None else own.problem,

@@ -69,6 +69,8 @@ ROUTES: Final = [
     page("POST", f"{_FACTORS}/add", "factor_pages.start_adding", "Enroll in another factor"),
     page("GET", f"{_FACTORS}/add/code", "factor_pages.show_adding", "Enroll in another factor"),
     page("POST", f"{_FACTORS}/add/code", "factor_pages.finish_adding", "Confirm a factor"),
+    page("POST", f"{_FACTORS}/passkey", "factor_passkey_pages.start_adding", "Add a passkey"),
+    page("POST", f"{_FACTORS}/passkey/new", "factor_passkey_pages.finish_adding", "Add a passkey"),
     page("GET", f"{_FACTORS}/remove/{{factor_id}}", "factor_pages.show_removal", "Remove a factor"),
     page("POST", f"{_FACTORS}/remove/{{factor_id}}", "factor_pages.remove", "Remove a factor"),
     page("POST", f"{_FACTORS}/forget/{{device_id}}", "factor_pages.forget_device", "Forget a trusted device"),
