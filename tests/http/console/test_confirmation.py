@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from authfactor.models import PageQuery
-from authfactor.rules.console.roles import NEED_RECENT_AUTHENTICATION, Action
+from authfactor.rules.console.roles import NEED_RECENT_AUTHENTICATION, OWN_ACCOUNT, Action
 from tests.http.console.test_roles import FORMS, SUCCESS, Targets, contents, sign_in_as, targets
 from tests.support.clock import MINUTE
 from tests.support.console import HOME, Browser, Console
@@ -38,7 +38,7 @@ async def actions(console: Console, name: str) -> list[str | None]:
     return [entry.reason for entry in page.items]
 
 
-@pytest.mark.parametrize("action", sorted(NEED_RECENT_AUTHENTICATION))
+@pytest.mark.parametrize("action", sorted(NEED_RECENT_AUTHENTICATION - OWN_ACCOUNT))
 async def test_dangerous_action_without_a_recent_code_changes_nothing_until_it_is_confirmed(
     console: Console, owner: Browser, targets: Targets, action: Action
 ) -> None:

@@ -17,7 +17,6 @@ EVENT_NAMES: Final = tuple(
     sorted(value for name, value in vars(event_log).items() if name.isupper() and isinstance(value, str))
 )
 OTHER_ACTIONS: Final = (
-    "factor.rename",
     "factor.resync",
     "user.grant_grace",
     "invitation.accept",
@@ -37,6 +36,7 @@ OTHER_ACTIONS: Final = (
     "link.create",
     "operator.confirmation_refused",
     "operator.locked",
+    "operator.passkey_suspect",
     "operator.set_up",
     "operator.sign_in_refused",
     "operator.signed_in",

@@ -6,19 +6,24 @@ and the action runs through the same checks as without the page.
 
 from typing import Final, NamedTuple
 
+from authfactor.http.pages.console.shown_assertions import ASKED_FIELD
 from authfactor.http.pages.page_request import PageRequest
 from authfactor.models import Environment
+from authfactor.rules.console.operators import CONSOLE
 
 # The field with the code. It is never rendered back.
 CODE_FIELD: Final = "confirmation_code"
 # The hidden field with the `updated_at` that a form was rendered from.
 VERSION_FIELD: Final = "updated_at"
+# Of no use to people: versions, ids, and what a browser returned for a passkey.
+_NOT_SHOWN: Final = frozenset({VERSION_FIELD, "registration_id", "credential"})
 # What the fields of forms that may need a code are called.
 FIELD_LABELS: Final = {
     "name": "Name",
     "team_name": "Issuer in authenticator apps",
     "policy": "When a sign-in asks for a code",
     "totp": "Codes of an authenticator app count",
+    "webauthn": "Passkeys count",
     "recovery_code": "Recovery codes count",
     "mfa_policy": "When a sign-in asks for a code",
     "email": "Email",
@@ -39,18 +44,26 @@ class Submitted(NamedTuple):
 async def submitted(request: PageRequest, environment: Environment | None) -> Submitted:
     """Describe a submitted form; `environment` is the one in the path, if any. The code is left out."""
     fields = request.form()
-    fields.pop(CODE_FIELD, None)
+    for name in (CODE_FIELD, ASKED_FIELD):
+        fields.pop(name, None)
     shown = {
         FIELD_LABELS.get(name) or name.replace("_", " ").capitalize(): value
         for name, value in fields.items()
-        if value and name != VERSION_FIELD
+        if value and name not in _NOT_SHOWN
     }
     home = f"/console/e/{environment.client_id}" if environment else "/console"
     # The path's part after the console or the environment, such as `users`, and the ids in it.
     kind = request.http_request.path.removeprefix(f"{home}/").partition("/")[0]
     ids = request.ids[1:] if environment else request.ids
     page = f"{home}/{kind}/{ids[0]}" if kind == "users" and ids else f"{home}/{kind}"
-    return Submitted(fields, shown, await _subject(request, environment, ids), page)
+    subject = await (_own_passkey(request, ids) if kind == "account" else _subject(request, environment, ids))
+    return Submitted(fields, shown, subject, page)
+
+
+async def _own_passkey(request: PageRequest, ids: tuple[str, ...]) -> str | None:
+    """Return the name of the passkey in the path; None without a name, or without one in the path."""
+    found = await request.af.read(lambda tx: tx.factors.details(CONSOLE.number, ids[0])) if ids else None
+    return None if found is None else found.name
 
 
 async def _subject(request: PageRequest, environment: Environment | None, ids: tuple[str, ...]) -> str | None:

@@ -11,15 +11,22 @@ from authfactor import errors
 from authfactor.http import error_responses
 from authfactor.http.pages import browser_security
 from authfactor.http.pages.browser_security import Cookie
-from authfactor.http.pages.console import confirmation
+from authfactor.http.pages.console import confirmation, shown_assertions
 from authfactor.http.pages.console.confirmation import CODE_FIELD, VERSION_FIELD
+from authfactor.http.pages.console.done_messages import DONE_MESSAGES
+from authfactor.http.pages.console.shown_assertions import ASKED_FIELD
 from authfactor.http.pages.page_request import PageHandler, PageRequest
 from authfactor.http.response import Response
 from authfactor.models import Environment, OperatorContext, PageQuery
 from authfactor.rules.console import known_devices, roles
-from authfactor.rules.console.reauthentication import ConfirmationRefused, ReauthenticationRequired
+from authfactor.rules.console.reauthentication import (
+    ConfirmationRefused,
+    ReauthenticationRequired,
+    require_recent_authentication,
+)
 from authfactor.rules.console.roles import Action
 from authfactor.store import Unit
+from authfactor.webauthn.assertion_text import is_assertion
 from authfactor.wire.requests import without_nul
 
 SESSION_COOKIE: Final = "operator"
@@ -29,21 +36,6 @@ PAGE_SIZE: Final = 25
 UNKNOWN_VERSION: Final = -1
 _MAX_VERSION_DIGITS: Final = 18
 T = TypeVar("T")
-# Messages after a change. The query selects one by its key, so a link cannot inject other text.
-DONE_MESSAGES: Final = {
-    "created": "Created.",
-    "saved": "Saved.",
-    "revoked": "Revoked.",
-    "deleted": "Deleted.",
-    "unlocked": "Unlocked. The user can enter codes again.",
-    "nothing": "There was nothing to unlock.",
-    "disabled": "Disabled.",
-    "enabled": "Enabled.",
-    "pinged": "The test event will be sent in a moment. Its outcome is among the deliveries.",
-    "resent": "The delivery will be sent in a moment.",
-    "ended": "The session has ended.",
-    "role": "The role was changed and applies from the next request.",
-}
 
 
 class ConsoleRequest:
@@ -135,18 +127,35 @@ class ConsoleRequest:
         await self._confirm(self.field(CODE_FIELD))
         return await self.af.run(prepare())
 
+    async def require_confirmation(self) -> None:
+        """Ask for a recent second factor, before a page that leads to a dangerous action; raises as `act`."""
+        try:
+            require_recent_authentication(self.context.session, self.af.clock())
+        except ReauthenticationRequired:
+            if not self.field(CODE_FIELD):
+                raise
+            await self._confirm(self.field(CODE_FIELD))
+
     async def _confirm(self, code: str) -> None:
-        """Check a code, and continue in the session's new token."""
+        """Check a code or an assertion, and continue in the session's new token."""
         af, origin = self.af, self.page_request.http_request.origin
         token = self.page_request.cookie(SESSION_COOKIE) or ""
-        self._new_token = await af.run(af.reauthentication.confirm(self.context, token, code, origin))
+        if is_assertion(code):
+            prepare = af.reauthentication.prepare_by_passkey
+            unit = await prepare(self.context, token, self.field(ASKED_FIELD), code, origin)
+        else:
+            unit = af.reauthentication.confirm(self.context, token, code, origin)
+        self._new_token = await af.run(unit)
         context = await af.operator_sign_in.context_of(af.store, self._new_token)
         if context is None:
             raise errors.Unauthorized
         self.context = context
 
     async def ask_for_code(self, summary: str) -> Response:
-        """Show what was submitted, with a field for a code; the page submits both to the same URL."""
+        """Show what was submitted, with a field for a code; the page submits both to the same URL.
+
+        An operator with passkeys may use one instead.
+        """
         submitted = await confirmation.submitted(self.page_request, self._environment)
         return self.render(
             "confirm.html",
@@ -154,6 +163,9 @@ class ConsoleRequest:
             summary=summary,
             submitted=submitted,
             code_field=CODE_FIELD,
+            asked_field=ASKED_FIELD,
+            passkeys=True,
+            passkey=await shown_assertions.for_confirmation(self.af, self.context),
             locked_until=getattr(self.problem, "locked_until", None),
             now=self.af.clock(),
         )

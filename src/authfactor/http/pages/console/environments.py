@@ -8,6 +8,7 @@ import msgspec
 from authfactor import errors, settings
 from authfactor.errors import InvalidRequest, Item
 from authfactor.http.pages import page_branding
+from authfactor.http.pages.console import passkey_settings
 from authfactor.http.pages.console.console_request import UNKNOWN_VERSION, ConsoleRequest
 from authfactor.http.response import Response
 from authfactor.models import BrandingRecord, Environment, MfaPolicy
@@ -97,6 +98,8 @@ async def show_settings(request: ConsoleRequest) -> Response:
         options=options_of(request.environment),
         max_device_days=MAX_DEVICE_DAYS,
         default_color=DEFAULT_COLOR,
+        passkey_settings=passkey_settings.rows(request),
+        passkeys_refused=passkey_settings.refusal(request),
         limits=[_setting_row(request, name) for name in SHOWN_LIMITS],
     )
 

@@ -6,6 +6,7 @@ from authfactor import errors
 from authfactor.http.pages.console.console_request import ConsoleRequest
 from authfactor.http.response import Response
 from authfactor.models import Operator, Role
+from authfactor.rules.console.operators import CONSOLE
 from authfactor.rules.console.roles import ROLES
 
 
@@ -19,11 +20,13 @@ class OperatorInvitation(NamedTuple):
 async def show_operators(request: ConsoleRequest, invitation: OperatorInvitation | None = None) -> Response:
     """List the operators. `invitation` is a new one, whose link is shown only now."""
     operators = await request.af.read(lambda tx: tx.operators.all())
+    passkeys = await request.af.read(lambda tx: tx.passkeys.count_by_user(CONSOLE.number))
     outdated = isinstance(request.problem, errors.Outdated)
     return request.render(
         "operators.html",
         here="operators",
         operators=operators,
+        passkey_counts=passkeys,
         invitation=invitation,
         roles=ROLES,
         # Whose form is open again, with what was typed.
@@ -39,7 +42,7 @@ async def invite(request: ConsoleRequest) -> Response:
 
 
 async def reset(request: ConsoleRequest) -> Response:
-    """Delete an operator's password, factor, locks and sessions, and show a new set-up link."""
+    """Delete an operator's password, factors, locks and sessions, and show a new set-up link."""
     invited = await request.act("operator.reset", request.af.operators.reset(request.ids[0]), request.ids[0])
     return await show_operators(request, _invitation(request, *invited))
 
@@ -57,14 +60,6 @@ async def disable(request: ConsoleRequest) -> Response:
     """Disable an operator."""
     await request.act("operator.disable", request.af.operators.disable(request.ids[0]), request.ids[0])
     return request.redirect("/console/operators", "disabled")
-
-
-async def show_account(request: ConsoleRequest) -> Response:
-    """Show the operator's own sessions."""
-    sessions = await request.af.read(request.af.operator_sign_in.live(request.context.operator))
-    return request.render(
-        "account.html", here="account", sessions=sessions, current_id=request.context.session.id
-    )
 
 
 async def end_session(request: ConsoleRequest) -> Response:

@@ -10,6 +10,7 @@ _ENDPOINT: Final = "/console/e/{environment}/webhooks/{endpoint}"
 ROUTES: Final = [
     public_page("GET", "/console/sign-in", "sign_in.show_sign_in", "Sign in to the console"),
     public_page("POST", "/console/sign-in", "sign_in.sign_in", "Sign in to the console"),
+    public_page("POST", "/console/sign-in/passkey", "passkeys.sign_in", "Sign in to the console by passkey"),
     operator_page("POST", "/console/sign-out", "sign_in.sign_out", "Sign out of the console"),
     public_page("GET", "/console/set-up/{token}", "sign_in.show_set_up", "Set up an operator"),
     public_page("POST", "/console/set-up/{token}", "sign_in.begin_set_up", "Set up an operator"),
@@ -115,6 +116,13 @@ ROUTES: Final = [
         "/console/e/{environment}/users/{user}/factors/{factor}/delete",
         "users.delete_factor",
         "Delete a factor",
+        on_error="users.show_user",
+    ),
+    operator_page(
+        "POST",
+        "/console/e/{environment}/users/{user}/factors/{factor}/rename",
+        "users.rename_factor",
+        "Rename a factor",
         on_error="users.show_user",
     ),
     operator_page(
@@ -248,7 +256,35 @@ ROUTES: Final = [
         "Disable an operator",
         on_error="operators.show_operators",
     ),
-    operator_page("GET", "/console/account", "operators.show_account", "Your sessions"),
+    operator_page("GET", "/console/account", "passkeys.show_account", "Your account"),
+    operator_page(
+        "POST",
+        "/console/account/passkeys/new",
+        "passkeys.begin",
+        "Add a passkey",
+        on_error="passkeys.show_account",
+    ),
+    operator_page(
+        "POST",
+        "/console/account/passkeys",
+        "passkeys.finish",
+        "Add a passkey",
+        on_error="passkeys.show_account",
+    ),
+    operator_page(
+        "POST",
+        "/console/account/passkeys/{passkey}/rename",
+        "passkeys.rename",
+        "Rename a passkey",
+        on_error="passkeys.show_account",
+    ),
+    operator_page(
+        "POST",
+        "/console/account/passkeys/{passkey}/delete",
+        "passkeys.remove",
+        "Remove a passkey",
+        on_error="passkeys.show_account",
+    ),
     operator_page(
         "POST", "/console/account/sessions/{session}/end", "operators.end_session", "End a session"
     ),

@@ -4,6 +4,7 @@ from typing import Final
 
 from authfactor import errors
 from authfactor.http import error_responses, refusal_timing
+from authfactor.http.pages.console import shown_assertions
 from authfactor.http.pages.console.console_request import (
     DEVICE_COOKIE,
     SESSION_COOKIE,
@@ -20,6 +21,7 @@ from authfactor.rules.console.operator_set_up import SetUpLink, SetUpLinkRefused
 from authfactor.rules.console.operator_sign_in import SignInForm
 from authfactor.rules.console.operators import CONSOLE
 from authfactor.store import Tx
+from authfactor.webauthn.assertion_text import is_assertion
 
 HOME: Final = "/console"
 _CODE_PROBLEMS: Final = {
@@ -35,15 +37,24 @@ async def show_sign_in(request: PageRequest, problem: errors.AuthfactorError | N
     if token and problem is None and await af.operator_sign_in.context_of(af.store, token) is not None:
         return request.redirect(HOME)
     has_owner = await af.read(_has_owner)
+    form = request.form() if problem else {}
+    # Password and passkey have a page of their own: a form asks either for a code or for a passkey.
+    is_second = is_assertion(form.get("code", "")) or request.query().get("with") == "password"
     return request.render(
         "console/sign_in.html",
+        passkeys=True,
+        passkey=await shown_assertions.for_sign_in(
+            af, "second_step" if is_second else "sign_in", request.cookie(DEVICE_COOKIE)
+        ),
+        is_second=is_second,
+        asked_field=shown_assertions.ASKED_FIELD,
         status=200 if problem is None else error_responses.status_of(problem),
         error_code=None if problem is None else problem.code,
         problems=[] if problem is None else error_messages(problem),
         languages={},
         locked_until=getattr(problem, "locked_until", None),
         now=af.clock(),
-        email=request.form().get("email", "") if problem else "",
+        email=form.get("email", ""),
         has_owner=has_owner,
         base_url_is_safe=af.settings.base_url_is_safe,
     )
@@ -61,7 +72,8 @@ async def _sign_in(request: PageRequest) -> Response:
         email=form.get("email", ""),
         password=form.get("password", ""),
         code=form.get("code", ""),
-        user_agent=_user_agent(request),
+        asked_id=form.get(shown_assertions.ASKED_FIELD, ""),
+        user_agent=user_agent(request),
         old_token=request.cookie(SESSION_COOKIE),
         device=request.cookie(DEVICE_COOKIE),
         origin=request.http_request.origin,
@@ -69,7 +81,12 @@ async def _sign_in(request: PageRequest) -> Response:
     try:
         unit = await request.af.operator_sign_in.prepare_sign_in(request.af.store, attempt)
         started = await request.af.run(unit)
-    except (errors.SignInRefused, errors.TooManyAttempts, errors.Unavailable) as error:
+    except (
+        errors.SignInRefused,
+        errors.TooManyAttempts,
+        errors.Unavailable,
+        errors.InvalidRequest,
+    ) as error:
         return await show_sign_in(request, error)
     return request.redirect(HOME, cookies=[session_cookie(started.token), device_cookie(started.device)])
 
@@ -125,7 +142,7 @@ async def finish_set_up(request: PageRequest) -> Response:
     finish = af.operator_set_up.finish_set_up(request.ids[0], request.form().get("code", ""), origin)
     try:
         started = await af.run(
-            af.operator_sign_in.finish_set_up(finish, None, _user_agent(request), origin=origin)
+            af.operator_sign_in.finish_set_up(finish, None, user_agent(request), origin=origin)
         )
     except SetUpLinkRefused:
         return _show_invalid_link(request)
@@ -167,7 +184,8 @@ def _show_invalid_link(request: PageRequest) -> Response:
     )
 
 
-def _user_agent(request: PageRequest) -> str | None:
+def user_agent(request: PageRequest) -> str | None:
+    """Return the browser's own description, or None."""
     return request.http_request.headers.get(b"user-agent", b"").decode("latin-1") or None
 
 

@@ -5,17 +5,21 @@ from typing import Final, NamedTuple
 import msgspec
 
 from authfactor import errors, ids
+from authfactor.http.pages import passkey_rows
 from authfactor.http.pages.console.console_request import PAGE_SIZE, ConsoleRequest, page_links
 from authfactor.http.pages.console.environments import POLICY_LABELS
 from authfactor.http.pages.console.mfa_policies import DECISIONS, OUTCOME_LABELS
+from authfactor.http.pages.passkey_rows import PasskeyFacts
 from authfactor.http.response import Response
-from authfactor.models import FactorRecord, PageQuery, UserRecord
+from authfactor.models import FactorDetails, PageQuery, UserRecord
+from authfactor.models.passkeys import PasskeyRecord
 from authfactor.otp import totp
 from authfactor.rules.factors import attempt_limits
 from authfactor.rules.links.links import IssuedLink
 from authfactor.store import Tx, Unit
 from authfactor.wire import mfa_policies
 from authfactor.wire.links import CreateEnrollmentLink, CreateFactorsLink
+from authfactor.wire.requests import RenameFactor
 
 RECENT_EVENT_SCAN: Final = 2000
 RECENT_EVENTS: Final = 15
@@ -24,11 +28,16 @@ MAX_DRIFT_STEPS: Final = 2
 
 
 class FactorRow(NamedTuple):
-    """A factor; `drift` is the phone's clock minus ours in seconds, or None if unknown."""
+    """A factor; `drift` is the phone's clock minus ours in seconds, or None if unknown.
 
-    factor: FactorRecord
+    `passkey` is what is known of a passkey; None for an app, and for a passkey without its row.
+    """
+
+    factor: FactorDetails
+    label: str
     last_used: int | None
     drift: int | None
+    passkey: PasskeyFacts | None
 
 
 async def show_users(request: ConsoleRequest) -> Response:
@@ -54,7 +63,9 @@ async def show_user(request: ConsoleRequest, issued: IssuedLink | None = None) -
     af, environment, user_id = request.af, request.environment, request.ids[0]
     user = await af.read(af.users.get(environment, user_id))
     number = environment.number
-    factors = await af.read(lambda tx: tx.factors.of_user(number, user_id))
+    factors = await af.read(lambda tx: tx.factors.details_of_user(number, user_id))
+    passkeys = await af.read(af.passkeys.of_user(environment, user_id))
+    by_factor = {each.factor_id: each for each in passkeys}
     record = await af.read(lambda tx: tx.failures.of(number, user_id))
     codes = await af.read(lambda tx: tx.recovery_codes.count(number, user_id))
     sessions = await af.read(af.sessions.page(environment, user_id, PageQuery(limit=MAX_SESSIONS)))
@@ -71,7 +82,7 @@ async def show_user(request: ConsoleRequest, issued: IssuedLink | None = None) -
         here="users",
         user=user,
         metadata=msgspec.json.decode(user.metadata),
-        factors=[_factor_row(factor) for factor in factors],
+        factors=[_factor_row(factor, by_factor.get(factor.id)) for factor in factors],
         recent_failures=sum(seconds > window_start for seconds in record.times),
         record=record,
         recovery_codes=codes,
@@ -135,11 +146,26 @@ def _enrollment_link(request: ConsoleRequest) -> Unit[IssuedLink]:
 async def delete_factor(request: ConsoleRequest) -> Response:
     """Delete one factor."""
     user_id, factor_id = request.ids
+    await _check_owner(request, user_id, factor_id)
+    await request.act("factor.delete", request.af.factors.delete(request.environment, factor_id), factor_id)
+    return request.redirect(_user_path(request), "deleted")
+
+
+async def rename_factor(request: ConsoleRequest) -> Response:
+    """Rename one factor; without a name, pages show what the app or the product is called."""
+    user_id, factor_id = request.ids
+    await _check_owner(request, user_id, factor_id)
+    name = RenameFactor(name=request.field("factor_name") or None)
+    unit = request.af.factors.rename(request.environment, factor_id, name)
+    await request.act("factor.rename", unit, factor_id)
+    return request.redirect(_user_path(request), "renamed")
+
+
+async def _check_owner(request: ConsoleRequest, user_id: str, factor_id: str) -> None:
+    """Raise `NotFound` unless the factor is this user's."""
     factor = await request.af.read(request.af.factors.get(request.environment, factor_id))
     if factor.user_id != user_id:
         raise errors.NotFound("Authentication Factor", factor_id)
-    await request.act("factor.delete", request.af.factors.delete(request.environment, factor_id), factor_id)
-    return request.redirect(_user_path(request), "deleted")
 
 
 async def revoke_session(request: ConsoleRequest) -> Response:
@@ -179,12 +205,18 @@ async def _search(request: ConsoleRequest, prefix: str, after: str) -> list[User
     return await request.af.read(lambda tx: tx.users.search(number, prefix, after, PAGE_SIZE + 1))
 
 
-def _factor_row(factor: FactorRecord) -> FactorRow:
+def _factor_row(factor: FactorDetails, passkey: PasskeyRecord | None) -> FactorRow:
     """Derive the phone's clock drift from the time step of the last code and the time it was used."""
-    if factor.activated_at is None or not factor.is_totp:
-        return FactorRow(factor, None, None)
-    steps = factor.last_step - totp.step_at(factor.updated_at // 1000, factor.period)
+    facts = None if passkey is None else passkey_rows.facts_of(passkey)
+    account = f"{factor.issuer}: {factor.account}"
+    if not factor.is_totp:
+        label = factor.name if facts is None else passkey_rows.label_of(factor, facts)
+        return FactorRow(factor, label or "Passkey", factor.last_used_at, None, facts)
+    label = factor.name or account
+    if factor.activated_at is None:
+        return FactorRow(factor, label, None, None, None)
+    used = factor.updated_at if factor.last_used_at is None else factor.last_used_at
+    steps = factor.last_step - totp.step_at(used // 1000, factor.period)
     # Larger than any window: a restore spent these steps, not a code.
-    return FactorRow(
-        factor, factor.updated_at, steps * factor.period if abs(steps) <= MAX_DRIFT_STEPS else None
-    )
+    drift = steps * factor.period if abs(steps) <= MAX_DRIFT_STEPS else None
+    return FactorRow(factor, label, used, drift, None)
