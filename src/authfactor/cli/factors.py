@@ -211,14 +211,15 @@ def rename(ctx: click.Context, factor_id: str, name: str) -> None:
     """
     options = context.global_options(ctx)
 
-    async def work(af: Authfactor, environment: Environment) -> FactorDetails:
+    async def work(af: Authfactor, environment: Environment) -> tuple[FactorDetails, PasskeyRecord | None]:
         unit = af.factors.rename(environment, factor_id, RenameFactor(name or None))
-        return await context.run_audited(af, environment, unit, "factor.rename", factor_id)
+        renamed = await context.run_audited(af, environment, unit, "factor.rename", factor_id)
+        return renamed, await af.read(af.passkeys.of_factor(environment, factor_id))
 
-    found = context.run(options, work)
+    found, passkey = context.run(options, work)
     context.print_result(
         options,
-        user_factors.user_factor(found),
+        user_factors.user_factor(found, passkey),
         lambda: print(f"{factor_id} is now {found.name or 'without a name'}."),
     )
 

@@ -21,6 +21,7 @@ def operators() -> None:
 
 
 Role = Literal["owner", "support", "viewer"]
+CONSOLE_ENVIRONMENT = 0
 
 
 @operators.command("list")
@@ -29,18 +30,28 @@ def list_operators(ctx: click.Context) -> None:
     """List the operators. Example: authfactor operators list"""
     options = context.global_options(ctx)
 
-    async def work(af: Authfactor) -> list[Operator]:
-        return await af.read(lambda tx: tx.operators.all())
+    async def work(af: Authfactor) -> tuple[list[Operator], dict[str, int]]:
+        passkeys = await af.read(lambda tx: tx.passkeys.count_by_user(CONSOLE_ENVIRONMENT))
+        return await af.read(lambda tx: tx.operators.all()), passkeys
 
-    found = context.run_installation(options, work)
+    found, passkeys = context.run_installation(options, work)
     rows = [
-        [item.id, item.email, item.role, item.state, timestamps.format_optional(item.last_sign_in_at) or "-"]
+        [
+            item.id,
+            item.email,
+            item.role,
+            item.state,
+            str(passkeys.get(item.id, 0)),
+            timestamps.format_optional(item.last_sign_in_at) or "-",
+        ]
         for item in found
     ]
-    columns = ["id", "email", "role", "state", "last sign-in"]
+    columns = ["id", "email", "role", "state", "passkeys", "last sign-in"]
     empty = "No operators. Invite one: authfactor operators invite you@example.org"
     context.print_result(
-        options, [_shape(item) for item in found], lambda: context.print_table(columns, rows, empty)
+        options,
+        [{**_shape(item), "passkeys": passkeys.get(item.id, 0)} for item in found],
+        lambda: context.print_table(columns, rows, empty),
     )
 
 
@@ -74,7 +85,9 @@ def invite(ctx: click.Context, email: str, role: Role) -> None:
 @context.reason_option
 @click.pass_context
 def reset(ctx: click.Context, operator: str, reason: str | None) -> None:
-    """Delete an operator's password, factor, locks and sessions; print a new one-time set-up link.
+    """Delete an operator's password, factors, locks and sessions; print a new one-time set-up link.
+
+    Passkeys are among the factors.
 
     Unlike the console, this also resets the last owner who can sign in.
 
