@@ -67,6 +67,8 @@ EMAIL_CHANGES = ("tests/http/sign_in/test_email_changes.py", "-k", "sqlite")
 INVITATIONS = ("tests/http/sign_in/test_invitations.py", "-k", "sqlite")
 PASSKEYS = ("tests/rules/test_passkey_registration.py", "-k", "sqlite")
 PASSKEY_PAGES = ("tests/rules/test_passkey_pages.py", "-k", "sqlite")
+OPERATORS_PASSKEYS = ("tests/rules/test_operator_passkeys.py", "-k", "sqlite")
+PAGE_PASSKEYS = ("tests/rules/test_factor_page_passkeys.py", "-k", "sqlite")
 REGISTERED = ("tests/unit/webauthn/test_registration.py",)
 ASSERTED = ("tests/unit/webauthn/test_assertion.py",)
 PASSKEY_OPTIONS = ("tests/http/sign_in/test_passkey_options.py", "-k", "sqlite")
@@ -769,8 +771,8 @@ MUTANTS = [
     Mutant(
         "a confirmation leaves the old token valid",
         "rules/console/reauthentication.py",
-        "renew(token_hash(token), token_hash(new_token), now)",
-        "renew(token_hash(token), token_hash(token), now)",
+        "renew(token_hash(token), token_hash(new_token), scope.now)",
+        "renew(token_hash(token), token_hash(token), scope.now)",
         CONFIRMING,
     ),
     Mutant(
@@ -1464,8 +1466,8 @@ MUTANTS = [
     ),
     Mutant(
         "locked codes reveal a right password at the console",
-        "rules/console/operator_sign_in.py",
-        "raise (locked if on_known_device else refusal())",
+        "rules/console/operator_second_factor.py",
+        "raise (locked if tells_why else refusal())",
         "raise locked",
         ("tests/rules/test_operators.py", "-k", "sqlite and locked_codes"),
     ),
@@ -1655,7 +1657,7 @@ MUTANTS = [
     Mutant(
         "what cannot be a code is counted at the console",
         "rules/console/operator_sign_in.py",
-        "if totp.clean_code(form.code) is None:",
+        "if given is None and totp.clean_code(form.code) is None:",
         "if False:",
         ("tests/http/console/test_sign_in.py", "-k", "cannot_be_a_code"),
     ),
@@ -1963,7 +1965,7 @@ MUTANTS = [
     Mutant(
         "the factors page forgets a device without a code",
         "rules/links/factor_pages.py",
-        """await self._require_confirmed(inside, page_session)
+        """await self.require_confirmed(inside, page_session)
         revoke =""",
         "revoke =",
         ("tests/rules/test_factor_page_devices.py", "-k", "sqlite"),
@@ -2006,11 +2008,11 @@ MUTANTS = [
     Mutant(
         "a factor added while the user leaves stays pending",
         "rules/links/factor_pages.py",
-        """        page_session, inside = await self._locked(scope, link_id, secret)
+        """        page_session, inside = await self.locked(scope, link_id, secret)
         pending = await _pending(inside, page_session.link)
         if pending is not None:
 """,
-        """        page_session, inside = await _load(scope, link_id, secret)
+        """        page_session, inside = await load(scope, link_id, secret)
         pending = await _pending(inside, page_session.link)
         if pending is not None:
 """,
@@ -2302,6 +2304,115 @@ MUTANTS = [
         "if client.type != kind:",
         "if client.type not in {_CREATE, _GET}:",
         ASSERTED,
+    ),
+    Mutant(
+        "an operator's assertion counts twice",
+        "rules/console/operator_assertions.py",
+        "if not await tx.passkeys.use_authentication(number, given.id, operator.id, kept_until, scope.now):",
+        "if not kept_until:",
+        OPERATORS_PASSKEYS,
+    ),
+    Mutant(
+        "a sign-in's assertion confirms an action",
+        "rules/console/operator_assertions.py",
+        'return f"{purpose}\\0{session_id}\\0{given}"',
+        'return f"{session_id}\\0{given}"',
+        OPERATORS_PASSKEYS,
+    ),
+    Mutant(
+        "a confirmation by passkey is good in any session",
+        "rules/console/operator_assertions.py",
+        'return f"{purpose}\\0{session_id}\\0{given}"',
+        'return f"{purpose}\\0{given}"',
+        OPERATORS_PASSKEYS,
+    ),
+    Mutant(
+        "an operator's passkey confirms for another one",
+        "rules/console/operator_assertions.py",
+        "        if response.credential_id not in by_id:\n"
+        '            raise CeremonyRefused("webauthn_credential_not_allowed",'
+        ' "This is no passkey of yours.")\n'
+        '        allowed = None if given.purpose == "sign_in" else tuple(by_id)\n',
+        '        allowed = None if given.purpose == "sign_in" else (response.credential_id,)\n',
+        OPERATORS_PASSKEYS,
+    ),
+    Mutant(
+        "an operator's assertion is good after a restore",
+        "rules/console/operator_assertions.py",
+        "if await tx.passkeys.is_restored_since(number, given.created_at):",
+        "if given.created_at < 0:",
+        OPERATORS_PASSKEYS,
+    ),
+    Mutant(
+        "a restore forgets operators' passkeys",
+        "store/queries/after_restore.py",
+        "FROM (SELECT number FROM environments UNION ALL SELECT 0) numbers WHERE true",
+        "FROM environments WHERE true",
+        OPERATORS_PASSKEYS,
+    ),
+    Mutant(
+        "an operator's assertion has no end",
+        "rules/console/operator_assertions.py",
+        "if created_at is None or abs(self._clock() - created_at) >= LIFE_MS:",
+        "if created_at is None:",
+        OPERATORS_PASSKEYS,
+    ),
+    Mutant(
+        "a reset leaves the operator's passkeys",
+        "rules/console/operators.py",
+        "        await remove_passkeys(tx, operator.id)\n",
+        "",
+        OPERATORS_PASSKEYS,
+    ),
+    Mutant(
+        "a set-up leaves the operator's passkeys",
+        "rules/console/operator_set_up.py",
+        "            await remove_passkeys(tx, old.id)",
+        "            await tx.passkeys.of_user(CONSOLE.number, old.id)",
+        OPERATORS_PASSKEYS,
+    ),
+    Mutant(
+        "operators add passkeys without a fresh code",
+        "rules/console/operator_passkeys.py",
+        "        require_recent_authentication(session, scope.now)\n",
+        "",
+        OPERATORS_PASSKEYS,
+    ),
+    Mutant(
+        "operators remove the passkeys of others",
+        "rules/console/operator_passkeys.py",
+        "if passkey is None or passkey.user_id != operator_id:",
+        "if passkey is None:",
+        OPERATORS_PASSKEYS,
+    ),
+    Mutant(
+        "wrong passkeys at the console are not paced",
+        "rules/console/operator_passkey_sign_in.py",
+        "if not await password_throttling.charge(console, [limit]):",
+        "if await password_throttling.opens_at(console, limit) > scope.now:",
+        OPERATORS_PASSKEYS,
+    ),
+    Mutant(
+        "a passkey comes beside a factor without a proof",
+        "rules/links/factor_page_passkeys.py",
+        "        # Not only at the start: another factor may have become active since.\n"
+        "        await self._pages.require_confirmed(inside, page_session)\n",
+        "",
+        PAGE_PASSKEYS,
+    ),
+    Mutant(
+        "the page of a passkey opens without a proof",
+        "rules/links/factor_page_passkeys.py",
+        "        await self._pages.require_confirmed(inside, page_session)\n        begin",
+        "        begin",
+        PAGE_PASSKEYS,
+    ),
+    Mutant(
+        "a refused passkey confirms",
+        "rules/links/factor_page_passkeys.py",
+        "        if verification.valid:",
+        "        if verification.challenge:",
+        PAGE_PASSKEYS,
     ),
     Mutant(
         "a passkey's answer to another challenge counts",
@@ -2670,15 +2781,15 @@ MUTANTS = [
     Mutant(
         "a passkey's registration serves other users",
         "rules/factors/passkeys.py",
-        "(opened.user_id, opened.purpose) == (user_id, _PURPOSE)",
-        "opened.purpose == _PURPOSE",
+        "(opened.user_id, opened.purpose) != (owner.id, _PURPOSE)",
+        "opened.purpose != _PURPOSE",
         PASSKEYS,
     ),
     Mutant(
         "a ceremony for signing in registers a passkey",
         "rules/factors/passkeys.py",
-        "(opened.user_id, opened.purpose) == (user_id, _PURPOSE)",
-        "opened.user_id == user_id",
+        "(opened.user_id, opened.purpose) != (owner.id, _PURPOSE)",
+        "opened.user_id != owner.id",
         PASSKEYS,
     ),
     Mutant(
