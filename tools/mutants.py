@@ -2215,6 +2215,13 @@ MUTANTS = [
         PASSKEY_OPTIONS,
     ),
     Mutant(
+        "a clock that was set back keeps passkeys out",
+        "deferred_rules.py",
+        "        return PasskeySignIn(self.clock, new_id, self.vault, *rules)",
+        "        return PasskeySignIn(self.clock, self.new_id, self.vault, *rules)",
+        ("tests/http/sign_in/test_passkey_sign_in.py", "-k", "sqlite"),
+    ),
+    Mutant(
         "metadata is taken from anyone",
         "webauthn/certificates.py",
         "        if not issuers:\n            raise",

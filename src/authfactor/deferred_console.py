@@ -84,7 +84,7 @@ class DeferredConsole(DeferredPasskeys):
         from authfactor.rules.console.operator_assertions import OperatorAssertions  # noqa: PLC0415 - for operators alone
 
         rules = self.vault, self.audit, self.settings, self.passkey_use
-        return OperatorAssertions(self.clock, self.new_id, *rules)
+        return OperatorAssertions(self.clock, self._id_of_now, *rules)
 
     @functools.cached_property
     def operator_passkey_sign_in(self) -> "OperatorPasskeySignIn":

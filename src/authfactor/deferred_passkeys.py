@@ -80,7 +80,7 @@ class DeferredPasskeys:
         from authfactor.rules.authentication.passkey_sign_in import PasskeySignIn  # noqa: PLC0415 - when there are some
 
         rules = self.events, self.settings, self.passkey_use, self.sessions, self.step_up
-        return PasskeySignIn(self.clock, self.new_id, self.vault, *rules)
+        return PasskeySignIn(self.clock, self._id_of_now, self.vault, *rules)
 
     @functools.cached_property
     def passkey_signals(self) -> "PasskeySignaling":
@@ -102,3 +102,7 @@ class DeferredPasskeys:
         from authfactor.rules.factors.authenticator_metadata import AuthenticatorMetadata  # noqa: PLC0415 - for operators alone
 
         return AuthenticatorMetadata(self.clock)
+
+    def _id_of_now(self, prefix: str) -> str:
+        # A new generator for each: an id tells when it was made, also after the clock was set back.
+        return IdGenerator(self.clock, self.entropy)(prefix)

@@ -4,11 +4,11 @@ The options name no user and are stored nowhere, so a stranger who asks for them
 sign follow from the id and the key ring. One insertion of the id uses it (decision 0047).
 """
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple, NoReturn
 
 from authfactor import errors, ids
 from authfactor.crypto.vault import Vault
-from authfactor.ids import IdGenerator
 from authfactor.models import Clock, Environment, SignedIn, UserRecord
 from authfactor.rules.authentication.code_refusals import CODE_REFUSALS, passkey_refusal
 from authfactor.rules.authentication.password_throttling import stranger_subject

@@ -4,10 +4,10 @@ What is asked is stored nowhere: the bytes to sign follow from an id, the purpos
 insertion of the id uses it. Nothing here counts in the guess budget of codes: a signature cannot be guessed.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple
 
 from authfactor.crypto.vault import Vault
-from authfactor.ids import IdGenerator
 from authfactor.models import Clock, Operator
 from authfactor.models.passkeys import PasskeyRecord
 from authfactor.rules.audit.audit_log import Actor, AuditLog, Origin
@@ -58,7 +58,7 @@ class OperatorAssertions:
     def __init__(
         self,
         clock: Clock,
-        new_id: IdGenerator,
+        new_id: Callable[[str], str],
         vault: Vault,
         audit: AuditLog,
         settings: Settings,
