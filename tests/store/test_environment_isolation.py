@@ -86,6 +86,8 @@ INVITATION = InvitationRecord(
     "invitation_1", "u9@example.com", None, None, None, None, None, "sealed", 9, None, None, 1, 1
 )
 
+SESSION = SessionRecord("session_1", USER, None, None, "password", "pwd", 1, None, 1, 9, None, 1, 1)
+PROVEN = msgspec.structs.replace(SESSION, amr="pwd otp mfa", updated_at=2)
 EMPTY = FailureRecord((), 0, None)
 LOCKED = FailureRecord((9,), 9, 9)
 
@@ -271,6 +273,7 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
         None,
     ),
     "sessions.set_methods": (lambda tx, _: tx.sessions.set_methods(OTHER, "session_1", "pwd otp mfa"), None),
+    "sessions.set_proof": (lambda tx, _: tx.sessions.set_proof(OTHER, PROVEN, SESSION), False),
     "sessions.delete_of_user": (lambda tx, _: tx.sessions.delete_of_user(OTHER, USER), None),
     "sessions.refresh_with_session": (lambda tx, _: tx.sessions.refresh_with_session(OTHER, TOKEN), None),
     "sessions.spend_refresh": (lambda tx, _: tx.sessions.spend_refresh(OTHER, TOKEN, 2, "new"), False),
@@ -319,12 +322,11 @@ async def fill(tx: Tx, rows: "Rows", environment: int) -> None:
     for token in (TOKEN, SPENT):
         await tx.pending_sign_ins.insert(environment, token, PendingSignIn(USER, b"mark", 1, 9, None))
     await tx.pending_sign_ins.spend(environment, SPENT, 1, "answer")
-    session = SessionRecord("session_1", USER, None, None, "password", "pwd", 1, None, 1, 9, None, 1, 1)
-    await tx.sessions.insert(environment, msgspec.structs.replace(session, trusted_device_id=DEVICE))
-    device = TrustedDeviceRecord(DEVICE, USER, session.id, "mark", None, None, None, 1, None, 9, None)
+    await tx.sessions.insert(environment, msgspec.structs.replace(SESSION, trusted_device_id=DEVICE))
+    device = TrustedDeviceRecord(DEVICE, USER, SESSION.id, "mark", None, None, None, 1, None, 9, None)
     await tx.trusted_devices.insert(environment, device)
     await tx.trusted_devices.insert_token(environment, TOKEN, DEVICE, 1)
-    await tx.sessions.insert_refresh(environment, TOKEN, session.id, 1)
+    await tx.sessions.insert_refresh(environment, TOKEN, SESSION.id, 1)
     link = LinkRecord(
         environment, "link_1", "enrollment", USER, FACTOR, None, None, None, None, 1, 9, None, None
     )
