@@ -65,6 +65,11 @@ EMAIL_VERIFICATION = ("tests/http/sign_in/test_email_verification.py", "-k", "sq
 RESETS = ("tests/http/sign_in/test_password_resets.py", "-k", "sqlite")
 EMAIL_CHANGES = ("tests/http/sign_in/test_email_changes.py", "-k", "sqlite")
 INVITATIONS = ("tests/http/sign_in/test_invitations.py", "-k", "sqlite")
+MESSAGES = ("tests/rules/test_message_outbox.py", "-k", "sqlite")
+SENDING = ("tests/rules/test_message_sending.py", "-k", "sqlite")
+NOTICES = ("tests/rules/test_message_notices.py", "-k", "sqlite")
+SMTP = ("tests/unit/test_smtp_sender.py",)
+SENDERS = ("tests/http/test_messages.py",)
 PASSKEYS = ("tests/rules/test_passkey_registration.py", "-k", "sqlite")
 PASSKEY_PAGES = ("tests/rules/test_passkey_pages.py", "-k", "sqlite")
 OPERATORS_PASSKEYS = ("tests/rules/test_operator_passkeys.py", "-k", "sqlite")
@@ -3311,6 +3316,167 @@ MUTANTS = [
         "SET secret_hash = $4, user_id = $5",
         "SET secret_hash = COALESCE(secret_hash, $4), user_id = $5",
         ("tests/http/sign_in/test_sign_in_page_attacks.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "two messages of a kind follow each other at once",
+        "store/tables/send_limits.py",
+        "WHERE NOT (send_limits.last_kind = excluded.last_kind\n    AND send_limits.last_at > $5 AND send_limits.last_at < $6)",
+        "WHERE NOT (send_limits.last_kind = '' \n    AND send_limits.last_at > $5 AND send_limits.last_at < $6)",
+        MESSAGES,
+    ),
+    Mutant(
+        "an hour has no end of messages",
+        "store/tables/send_limits.py",
+        "send_limits.hour_count >= $11",
+        "send_limits.hour_count >= $11 + 1000",
+        MESSAGES,
+    ),
+    Mutant(
+        "a day has no end of messages",
+        "store/tables/send_limits.py",
+        "send_limits.day_count >= $12",
+        "send_limits.day_count >= $12 + 1000",
+        MESSAGES,
+    ),
+    Mutant(
+        "an address has no limit of its own",
+        "rules/messages/sending_limits.py",
+        'subjects = [_Limited("address", f"to:{digest}", limits), _Limited("environment", "all", whole)]',
+        'subjects = [_Limited("environment", "all", whole)]',
+        MESSAGES,
+    ),
+    Mutant(
+        "an address spelled differently has limits of its own",
+        "rules/messages/sending_limits.py",
+        '{email_key(to)}")',
+        '{to}")',
+        MESSAGES,
+    ),
+    Mutant(
+        "a user has no limit over addresses",
+        "rules/messages/sending_limits.py",
+        "        if user_id is not None:\n            subjects",
+        "        if False:\n            subjects",
+        MESSAGES,
+    ),
+    Mutant(
+        "codes use up notices",
+        "rules/messages/sending_limits.py",
+        'subject = f"notice:{user_id}"',
+        'subject = f"user:{user_id}"',
+        MESSAGES,
+    ),
+    Mutant(
+        "a claimed message is claimed again",
+        "store/tables/messages.py",
+        "WHERE environment = $1 AND id = $4 AND state = 'pending' AND due_at <= $2 AND {UNCLAIMED}",
+        "WHERE environment = $1 AND id = $4 AND ($2 < $3 OR due_at <= $2)",
+        MESSAGES,
+    ),
+    Mutant(
+        "a lost claim still settles",
+        "store/tables/messages.py",
+        "WHERE environment = $1 AND id = $2 AND claimed_until = $3 AND state = 'pending'",
+        "WHERE environment = $1 AND id = $2 AND $3 > 0",
+        MESSAGES,
+    ),
+    Mutant(
+        "values are kept after they were sent",
+        "rules/messages/outbox.py",
+        'message.content if state == "pending" or outcome.kept else None',
+        "message.content",
+        MESSAGES,
+    ),
+    Mutant(
+        "a message is sent after its end",
+        "message_sending.py",
+        "if message.expires_at <= self._af.clock():",
+        "if False:",
+        SENDING,
+    ),
+    Mutant(
+        "the next attempt may come after the end",
+        "rules/messages/outbox.py",
+        "(due_at >= message.expires_at and not outcome.final)",
+        "False",
+        MESSAGES,
+    ),
+    Mutant(
+        "the console shows codes in production",
+        "message_sending.py",
+        "if not self._af.senders.is_development:",
+        "if False:",
+        SENDING,
+    ),
+    Mutant(
+        "mail goes to any stored recipient",
+        "message_sending.py",
+        "if not is_sendable(message.recipient):",
+        "if False:",
+        SENDING,
+    ),
+    Mutant(
+        "mail goes into the server's own network",
+        "outbound/smtp_sender.py",
+        "if not server.private and not all(",
+        "if False and not all(",
+        SMTP,
+    ),
+    Mutant(
+        "mail leaves the machine without TLS",
+        "outbound/smtp_sender.py",
+        'if server.security == "none" and',
+        "if False and",
+        SMTP,
+    ),
+    Mutant(
+        "STARTTLS is optional",
+        "outbound/smtp_sender.py",
+        'start_tls=server.security == "starttls"',
+        'start_tls=None if server.security == "starttls" else False',
+        SMTP,
+    ),
+    Mutant(
+        "an address may hold another one",
+        "outbound/smtp_sender.py",
+        "if not all(_ADDRESS.fullmatch(address) for address in given):",
+        "if False:",
+        SMTP,
+    ),
+    Mutant(
+        "a stored password follows a new host",
+        "rules/messages/senders.py",
+        "elif known is not None and",
+        "elif known is not None or",
+        SENDERS,
+    ),
+    Mutant(
+        "an API key may set a server in the own network",
+        "rules/messages/senders.py",
+        "private = by_operator or self._settings.webhook_private_addresses",
+        "private = True",
+        SENDERS,
+    ),
+    Mutant(
+        "notices go to unverified addresses",
+        "rules/events/event_log.py",
+        "if options_of(scope.environment.options).mail and user.email_verified:",
+        "if options_of(scope.environment.options).mail:",
+        NOTICES,
+    ),
+    Mutant(
+        "the thief's address gets the notice",
+        "rules/tenants/users.py",
+        'await self._log.notify(scope, "email_changed", old)',
+        'await self._log.notify(scope, "email_changed", user)',
+        NOTICES,
+    ),
+    Mutant(
+        "values are markup in mail",
+        "rules/messages/rendering.py",
+        "{html.escape(code)}</p>",
+        "{code}</p>",
+        ("tests/unit/test_message_texts.py",),
     ),
 ]
 

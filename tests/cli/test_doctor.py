@@ -25,6 +25,7 @@ from authfactor.otp import base32
 from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.settings import Settings
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
+from authfactor.wire.senders import SetMailSender, SetMessageWebhook
 from tests.support import databases
 from tests.support.server_process import running
 
@@ -408,3 +409,39 @@ def test_doctor_exit_code_reports_problems(tmp_path: Path) -> None:
     assert failing.returncode == 8
     levels = {(finding["check"], finding["level"]) for finding in json.loads(failing.stdout)["findings"]}
     assert {("files", "problem"), ("keys", "problem")} <= levels
+
+
+async def set_sender(folder: Path) -> None:
+    af = await Authfactor.open(settings_for(folder))
+    try:
+        environment = (await af.read(lambda tx: tx.environments.all()))[0]
+        request = SetMailSender(kind="webhook", webhook=SetMessageWebhook("https://app.example.org/mail"))
+        await af.run(af.senders.set(environment, request))
+    finally:
+        await af.close()
+
+
+async def test_messages_that_keep_failing_are_found(tmp_path: Path, secret: bytes) -> None:
+    await set_sender(tmp_path)
+    (finding,) = [each for each in await examine_installation(tmp_path) if each.check == "messages"]
+    assert finding.level is Level.OK
+    with contextlib.closing(sqlite3.connect(settings_for(tmp_path).data / "authfactor.db")) as database:
+        database.execute(
+            "INSERT INTO messages (environment, id, channel, kind, recipient, locale, state, attempts, due_at,"
+            " expires_at, last_error, created_at, updated_at) SELECT number, 'm', 'mail', 'magic_auth',"
+            " 'a@example.com', 'en', 'pending', 5, 1, 1, 'the server cannot be reached', 1, 1"
+            " FROM environments"
+        )
+        database.commit()
+    finding = only_failed(await examine_installation(tmp_path), "messages")
+    assert finding.text == "1 messages of 'default' keep failing: the server cannot be reached"
+    assert "senders mail test" in finding.advice
+
+
+async def test_sender_that_does_not_open_is_found(tmp_path: Path, secret: bytes) -> None:
+    await set_sender(tmp_path)
+    with contextlib.closing(sqlite3.connect(settings_for(tmp_path).data / "authfactor.db")) as database:
+        database.execute("UPDATE senders SET settings = 'v1:000000:AAAA'")
+        database.commit()
+    finding = only_failed(await examine_installation(tmp_path), "messages")
+    assert "cannot be unsealed" in finding.text

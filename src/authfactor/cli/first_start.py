@@ -49,6 +49,7 @@ async def prepare(prepared: settings.Settings, listening_on: str, *, demo: bool)
         if prepared.console:
             await _print_set_up_link(af, base)
         if demo:
+            await _show_messages(af, environment, base)
             await _print_demo(af, environment, base)
     finally:
         await af.close()
@@ -109,6 +110,20 @@ async def _prepare_demo_key(af: Authfactor) -> str:
     key = path.read_text().strip()
     await af.run(af.environments.ensure_first(team_name=af.settings.team_name, client_id="", key=key))
     return key if sys.stdout.isatty() else f"in {path}"
+
+
+async def _show_messages(af: Authfactor, environment: Environment, base: str) -> None:
+    """Show messages on the console and in the log of a demo, unless it has a sender; print where."""
+    if not af.senders.is_development:
+        return
+    from authfactor.rules.messages.kinds import MAIL
+    from authfactor.wire.senders import SetMailSender
+
+    sender = await af.read(lambda tx: tx.senders.of_channel(environment.number, MAIL))
+    if sender is None:
+        await af.run(af.senders.set(environment, SetMailSender(kind="console")))
+    if sender is None or sender.kind == "console":
+        print(f"\nMail is not sent, but shown here and at {base}/console/e/{environment.client_id}/messages")
 
 
 async def _print_demo(af: Authfactor, environment: Environment, base: str) -> None:

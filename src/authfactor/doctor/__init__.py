@@ -9,7 +9,7 @@ from pathlib import Path
 
 from authfactor import errors
 from authfactor.crypto.vault import Vault
-from authfactor.doctor import authenticators, clock, database, files, keys, plaintext_secrets
+from authfactor.doctor import authenticators, clock, database, files, keys, messages, plaintext_secrets
 from authfactor.doctor import backups as encrypted_backups
 from authfactor.doctor.finding import DoctorFinding, Level, ok, problem, warning
 from authfactor.models import Clock, Entropy
@@ -60,6 +60,7 @@ async def examine(
         findings += await database.operators(settings, store)
         findings += await database.emails(store)
         findings += [*await database.seals(store), *await authenticators.examine(settings, store, at)]
+        findings += await messages.examine(store, vault)
         findings += await keys.needed(store, vault, at)
         if vault is not None:
             findings += await database.recovery_codes(store, vault)

@@ -61,6 +61,14 @@ UPDATE messages SET state = 'failed', content = NULL, claimed_until = NULL, last
 WHERE environment = $1 AND channel = $2 AND state = 'pending'
 """
 
+# Capped, as it is for operators alone.
+FAILING = """
+SELECT COUNT(*), MAX(last_error) FROM (
+  SELECT last_error FROM messages INDEXED BY messages_due
+  WHERE environment = $1 AND state = 'pending' AND attempts >= $2 LIMIT 10000
+) AS waiting
+"""
+
 DELETE_OF_USER = "DELETE FROM messages WHERE environment = $1 AND user_id = $2"
 
 
@@ -114,6 +122,11 @@ class MessagesTable:
     async def stop(self, environment: int, channel: str, reason: str, now: int) -> int:
         """Fail all pending messages of a channel; return how many."""
         return await self._db.run(STOP, environment, channel, reason, now)
+
+    async def failing(self, environment: int, attempts: int) -> tuple[int, str | None]:
+        """Count pending messages with at least so many attempts, up to 10,000, and return one's error."""
+        row = await self._db.one(FAILING, environment, attempts)
+        return (0, None) if row is None else (row[0], row[1])
 
     async def delete_of_user(self, environment: int, user_id: str) -> None:
         """Delete all messages to a user."""
