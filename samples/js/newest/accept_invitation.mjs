@@ -1,0 +1,7 @@
+export default async ({ workos, invitationId }) => {
+  // region
+  const invitation = await workos.userManagement.acceptInvitation(invitationId);
+
+  console.log(invitation.state, invitation.acceptInvitationUrl);
+  // endregion
+};

@@ -1,0 +1,5 @@
+export default async ({ workos, email }) => {
+  // region
+  await workos.userManagement.sendMagicAuthCode({ email });
+  // endregion
+};
