@@ -33,6 +33,7 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "list_auth_factors": ("user_id", "factor_id"),
     "get_factor": ("factor_id",),
     "delete_factor": ("factor_id",),
+    "import_factors": ("user_id",),
     "create_recovery_codes": ("member_id",),
     "import_recovery_codes": ("member_id",),
     "get_recovery_codes": ("recovery_codes_user_id",),

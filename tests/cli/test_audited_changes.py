@@ -42,6 +42,7 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "cors-origins add": ("cors_origin.create",),
     "cors-origins list": READS,
     "cors-origins remove": ("cors_origin.delete",),
+    "export": ("factors.export",),
     "factors challenge": "a challenge is a row of its own; its outcome leaves events",
     "factors delete": ("factor.delete",),
     "factors enroll": ("factor.enroll",),
@@ -51,6 +52,7 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "factors rename": ("factor.rename",),
     "factors resync": ("factor.resync",),
     "factors verify": VERIFIED,
+    "import": ("factors.import",),
     "invitations create": ("invitation.create",),
     "invitations list": READS,
     "invitations resend": ("invitation.resend",),
@@ -125,6 +127,7 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "POST /authfactor/users/{user_id}/passkey_registrations/{registration_id}/verify": ("factor.enroll",),
     "POST /authfactor/passkey_authentications": "stores nothing",
     "PATCH /authfactor/factors/{factor_id}": ("factor.rename",),
+    "POST /authfactor/imports": ("factors.import",),
     "POST /authfactor/factors/{factor_id}/resync": ("factor.resync",),
     "PUT /authfactor/mfa_policy": ("mfa_policy.update",),
     "PUT /authfactor/senders/mail": ("sender.set",),
@@ -338,6 +341,7 @@ def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) 
     audited = {name for name in declared if not name.startswith(("authentication.", "authfactor."))}
     # A restore, webhooks, recovery codes, resyncs, policies and trusted devices have their own tests.
     elsewhere = {"database.restored", "delivery.resend", "webhook_endpoint.ping"}
+    elsewhere |= {"factors.import", "factors.export"}
     elsewhere |= {"recovery_codes.create", "recovery_codes.import", "recovery_codes.delete", "factor.resync"}
     elsewhere |= {"mfa_policy.update", "user.grant_grace", "user.set_mfa_policy"}
     elsewhere |= {"trusted_device.revoke", "webauthn_metadata.load", "sender.set", "sender.delete"}

@@ -33,7 +33,7 @@ PUBLIC: Final = {
     " TrustedDevice TrustedDeviceIssued TrustedDeviceNextToken"
     " AnyAuthenticationFactor Passkey BegunPasskeySignIn PasskeyChallengeOptions BegunPasskeyRegistration"
     " EmailChange EmailChangeConfirmation EmailVerification EmailVerificationRequiredError Identity"
-    " Invitation MagicAuth PasskeySignals PasswordReset UserResponse",
+    " FactorImport FactorImportResult FactorProfile Invitation MagicAuth PasskeySignals PasswordReset UserResponse",
     "Client": "close events hosted_pages messages mfa mfa_policies user_management webhooks",
     "AsyncClient": "aclose events hosted_pages messages mfa mfa_policies user_management webhooks",
     "user_management": "authenticate_with_password authenticate_with_refresh_token authenticate_with_totp"
@@ -49,7 +49,7 @@ PUBLIC: Final = {
     " get_factor get_recovery_codes import_recovery_codes list_all_factors rename_factor resync_factor"
     " verify_challenge create_trusted_device list_trusted_devices revoke_trusted_device"
     " revoke_trusted_devices rotate_trusted_device begin_passkey_registration finish_passkey_registration"
-    " get_challenge get_passkey_signals",
+    " get_challenge get_passkey_signals import_factors",
     "messages": "delete_mail_sender get_mail_sender get_message list_messages set_mail_sender"
     " test_mail_sender",
     "mfa_policies": "get_coverage get_policy get_user_policy preview_policy reset_user_policy set_policy"

@@ -39,6 +39,8 @@ from authfactor.client.mailed_types import (
 )
 from authfactor.client.message_types import MailSender, Message, SenderTest
 from authfactor.client.own_types import (
+    FactorImport,
+    FactorImportResult,
     HostedPageBranding,
     HostedPageLink,
     RecoveryCodes,
@@ -67,6 +69,7 @@ from authfactor.client.types import (
     AuthenticationResponse,
     ErrorItem,
     Event,
+    FactorProfile,
     Jwk,
     Jwks,
     ListMetadata,
@@ -116,6 +119,9 @@ __all__ = [
     "EmailVerificationRequiredError",
     "ErrorItem",
     "Event",
+    "FactorImport",
+    "FactorImportResult",
+    "FactorProfile",
     "HostedPageBranding",
     "HostedPageLink",
     "Identity",

@@ -1,6 +1,6 @@
 """`client.mfa`: factors by id, and their challenges."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from authfactor.client.operations import (
@@ -13,7 +13,7 @@ from authfactor.client.operations import (
     operation,
     path,
 )
-from authfactor.client.own_types import RecoveryCodes, RecoveryCodesCreated
+from authfactor.client.own_types import FactorImport, RecoveryCodes, RecoveryCodesCreated
 from authfactor.client.passkeys import PasskeyFactorMethods
 from authfactor.client.trusted_device_types import TrustedDevice, TrustedDeviceIssued
 from authfactor.client.types import (
@@ -182,6 +182,22 @@ class _Mfa(PasskeyFactorMethods):
         """
         url_path = path("/authfactor/factors/{}", authentication_factor_id)
         return ApiCall("PATCH", url_path, decoder(UserFactor), {"name": name})
+
+    @operation
+    def import_factors(
+        self, entries: Sequence[Mapping[str, object]], *, create_users: bool = False
+    ) -> ApiCall[FactorImport]:
+        """Import TOTP factors of another system, which are active at once; repeating it imports none twice.
+
+        Args:
+            entries: 1 to 1,000 mappings with `user_id`, `external_id` or `email`, with `totp_secret` or
+                `uri`, and optionally `totp_issuer`, `totp_user`, `algorithm`, `digits`, `period`, `drift`.
+            create_users: Create users that are unknown and have an `email`.
+
+        Raises `UnprocessableEntityError` for no or too many entries; each entry has a result of its own.
+        """
+        body = {"entries": [dict(entry) for entry in entries], "create_users": create_users}
+        return ApiCall("POST", "/authfactor/imports", decoder(FactorImport), body)
 
     @operation
     def resync_factor(self, authentication_factor_id: str, codes: Sequence[str]) -> ApiCall[UserFactor]:

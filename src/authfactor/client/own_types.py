@@ -34,6 +34,28 @@ class RecoveryCodes(Model, frozen=True, kw_only=True):
     object: Literal["recovery_codes"] = "recovery_codes"
 
 
+class FactorImportResult(Model, frozen=True, kw_only=True):
+    """What became of an entry of an import."""
+
+    index: int
+    status: Literal["imported", "exists", "user_unknown", "refused"]
+    code: str | None = None
+    """Why the entry was refused."""
+    user_id: str | None = None
+    factor_id: str | None = None
+
+
+class FactorImport(Model, frozen=True, kw_only=True):
+    """What became of the entries of an import, in their order."""
+
+    imported: int
+    exists: int
+    user_unknown: int
+    refused: int
+    results: tuple[FactorImportResult, ...]
+    object: Literal["import"] = "import"
+
+
 class SessionCheck(Model, frozen=True, kw_only=True):
     """Whether a session satisfies what was asked, and what it has."""
 

@@ -147,6 +147,14 @@ class Passkey(Model, frozen=True, kw_only=True):
     transports: tuple[str, ...] = ()
 
 
+class FactorProfile(Model, frozen=True, kw_only=True):
+    """How the codes of an imported factor are made; `period` in seconds."""
+
+    algorithm: Literal["SHA1", "SHA256", "SHA512"]
+    digits: int
+    period: int
+
+
 class UserFactor(Model, frozen=True, kw_only=True):
     """A factor of any type, with its name, its state, and the time of its last use."""
 
@@ -159,6 +167,8 @@ class UserFactor(Model, frozen=True, kw_only=True):
     user_id: str | None = None
     name: str | None = None
     totp: Totp | None = None
+    profile: FactorProfile | None = None
+    """For an imported factor that has not the usual profile: SHA-1, 6 digits and 30 seconds."""
     webauthn: Passkey | None = None
     last_used_at: datetime | None = None
     object: Literal["authentication_factor"] = "authentication_factor"

@@ -41,6 +41,8 @@ ROUTES: Final[list[Route]] = [
         ("GET", "/user_management/cors_origins", 200),
         ("POST", "/user_management/cors_origins", 201),
     ),
+    # A thousand entries with URIs.
+    *deferred("imports", ("POST", "/authfactor/imports", 200), max_body=512 * 1024),
     *deferred("clock_resync", ("POST", "/authfactor/factors/{factor_id}/resync", 200)),
     *deferred(
         "session_checks",

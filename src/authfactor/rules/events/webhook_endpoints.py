@@ -26,6 +26,7 @@ OWN_EVENTS: Final = frozenset(
         event_log.EMAIL_VERIFICATION_FAILED,
         event_log.FACTOR_ENROLLED,
         event_log.FACTOR_ACTIVATED,
+        event_log.FACTOR_IMPORTED,
         event_log.FACTOR_RENAMED,
         event_log.FACTOR_RESYNCED,
         event_log.FACTOR_DELETED,

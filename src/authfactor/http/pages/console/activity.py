@@ -17,6 +17,8 @@ EVENT_NAMES: Final = tuple(
     sorted(value for name, value in vars(event_log).items() if name.isupper() and isinstance(value, str))
 )
 OTHER_ACTIONS: Final = (
+    "factors.export",
+    "factors.import",
     "factor.resync",
     "user.grant_grace",
     "invitation.accept",
