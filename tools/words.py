@@ -77,6 +77,8 @@ EXCLUDED = (
     "*/jars.sha256",
     "*/package-lock.json",
     "*/locales/de/*",
+    "*/messages/locales/[!e]*",
+    "*/messages/locales/es.toml",
     "*/static/vendor/*.js",
     "conformance/recorded/*.json",
     "src/authfactor/reference/recorded.json",

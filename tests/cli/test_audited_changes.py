@@ -1,6 +1,7 @@
 """Where each command and each route that changes something is recorded."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -292,6 +293,16 @@ def entries(data: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in exported.stdout.splitlines()]
 
 
+def change_addresses(data: Path, run_json: Callable[..., str]) -> None:
+    run_json("redirect-uris", "add", "https://app.example.org/1")
+    uri = run_json("redirect-uris", "add", "https://app.example.org/2")
+    run_json("redirect-uris", "set-default", uri)
+    first = json.loads(run(data, "--json", "redirect-uris", "list").stdout)["data"][1]["id"]
+    run_json("redirect-uris", "remove", first, "--yes", "--reason", "moved")
+    origin = run_json("cors-origins", "add", "https://app.example.org")
+    run_json("cors-origins", "remove", origin, "--yes")
+
+
 def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) -> None:
     data = tmp_path / "data"
 
@@ -327,13 +338,7 @@ def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) 
     old = run_json("vault", "rotate", "--wait", "0", result="key")
     run_json("vault", "rotate", "--wait", "0", result="key")
     run_json("vault", "retire", old, "--reason", "a year old", result="retired")
-    run_json("redirect-uris", "add", "https://app.example.org/1")
-    uri = run_json("redirect-uris", "add", "https://app.example.org/2")
-    run_json("redirect-uris", "set-default", uri)
-    first = json.loads(run(data, "--json", "redirect-uris", "list").stdout)["data"][1]["id"]
-    run_json("redirect-uris", "remove", first, "--yes", "--reason", "moved")
-    origin = run_json("cors-origins", "add", "https://app.example.org")
-    run_json("cors-origins", "remove", origin, "--yes")
+    change_addresses(data, run_json)
     run_json("environments", "create", "staging", result="name")
 
     found = entries(data)

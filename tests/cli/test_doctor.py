@@ -427,8 +427,9 @@ async def test_messages_that_keep_failing_are_found(tmp_path: Path, secret: byte
     assert finding.level is Level.OK
     with contextlib.closing(sqlite3.connect(settings_for(tmp_path).data / "authfactor.db")) as database:
         database.execute(
-            "INSERT INTO messages (environment, id, channel, kind, recipient, locale, state, attempts, due_at,"
-            " expires_at, last_error, created_at, updated_at) SELECT number, 'm', 'mail', 'magic_auth',"
+            "INSERT INTO messages (environment, id, channel, kind, recipient, locale, state, attempts,"
+            " due_at, expires_at, last_error, created_at, updated_at)"
+            " SELECT number, 'm', 'mail', 'magic_auth',"
             " 'a@example.com', 'en', 'pending', 5, 1, 1, 'the server cannot be reached', 1, 1"
             " FROM environments"
         )

@@ -27,7 +27,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert run(folder, "import", str(SAMPLES / "kratos.json"), "--create-users").returncode == 8
     assert run(folder, "users", "create", "sam@example.org").returncode == 0
     assert run(folder, "import", str(SAMPLES / "kratos.json"), "--create-users").returncode == 0
-    # A pending factor is nobody's yet.
+    # A pending factor is not exported.
     sam = user_id(folder, "sam@example.org")
     assert run(folder, "factors", "enroll", sam).returncode == 0
     return folder
@@ -95,7 +95,7 @@ def test_one_user_is_exported_by_id_or_email(data: Path, tmp_path: Path) -> None
             export(data, "--user", user, "--format", "otpauth", "--to", str(file), "--plain").returncode == 0
         )
         assert secrets(read(file.read_bytes())[1]) == [A]
-    for user in ("user_01", "nobody@example.org"):
+    for user in ("user_01", "unknown@example.org"):
         file = tmp_path / "nothing"
         refused = export(data, "--user", user, "--format", "otpauth", "--to", str(file), "--plain")
         assert refused.returncode == 4

@@ -33,7 +33,8 @@ PUBLIC: Final = {
     " TrustedDevice TrustedDeviceIssued TrustedDeviceNextToken"
     " AnyAuthenticationFactor Passkey BegunPasskeySignIn PasskeyChallengeOptions BegunPasskeyRegistration"
     " EmailChange EmailChangeConfirmation EmailVerification EmailVerificationRequiredError Identity"
-    " FactorImport FactorImportResult FactorProfile Invitation MagicAuth PasskeySignals PasswordReset UserResponse",
+    " FactorImport FactorImportResult FactorProfile"
+    " Invitation MagicAuth PasskeySignals PasswordReset UserResponse",
     "Client": "close events hosted_pages messages mfa mfa_policies user_management webhooks",
     "AsyncClient": "aclose events hosted_pages messages mfa mfa_policies user_management webhooks",
     "user_management": "authenticate_with_password authenticate_with_refresh_token authenticate_with_totp"

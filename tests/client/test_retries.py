@@ -19,7 +19,7 @@ from authfactor.client import (
     RateLimitExceededError,
     ServerError,
 )
-from authfactor.client.http_transport import HttpTransport, Identity
+from authfactor.client.http_transport import ClientIdentity, HttpTransport
 from authfactor.client.operations import ApiCall, decoder
 from authfactor.client.requester import Requester
 from authfactor.client.types import User
@@ -84,7 +84,9 @@ async def perform(
 ) -> tuple[Any, RecordedSleeps]:
     """Perform one call; `jitter` 0x00 gives the shortest delay, 0xff the longest."""
     sleeps = RecordedSleeps()
-    transport = HttpTransport(Identity(url, "sk_x", "client_x"), timeout=timeout_seconds, http_client=None)
+    transport = HttpTransport(
+        ClientIdentity(url, "sk_x", "client_x"), timeout=timeout_seconds, http_client=None
+    )
     requester = Requester(
         transport,
         max_retries=3,

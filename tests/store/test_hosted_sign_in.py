@@ -204,7 +204,7 @@ async def test_expired_rows_are_deleted(filled: Store, table: str) -> None:
     assert (await contents(filled))[table] == []
 
 
-async def test_nothing_of_before_a_restore_goes_on_after_it(filled: Store) -> None:
+async def test_nothing_older_than_a_restore_goes_on_after_it(filled: Store) -> None:
     await filled.write(lambda tx: tx.restored_rows.expire_rest(5))
     rows = await contents(filled)
     for table in HOSTED_SIGN_IN:

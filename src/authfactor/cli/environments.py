@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from authfactor import models
-from authfactor.cli import context, sign_in_settings
+from authfactor.cli import context, factor_settings, sign_in_settings
 from authfactor.models import ApiKey, BrandingRecord, Environment
 from authfactor.wire import timestamps
 
@@ -113,33 +113,9 @@ def create_environment(
     multiple=True,
     help="URL to which a hosted page may redirect at the end. Can be repeated. Replaces the list.",
 )
-@click.option(
-    "--trusted-devices",
-    type=click.Choice(get_args(models.TrustedDevicePolicy)),
-    help="Whether users may have devices trusted, which sign in without a code. Off ends all of them.",
-)
-@click.option(
-    "--trusted-device-days", type=int, help="For how many days a device is trusted, 1 to 90. Default: 30."
-)
 @webauthn_option
 @sign_in_settings.sign_in_options
-@click.option(
-    "--force", is_flag=True, help="Also change rp_id over passkeys that exist, which then stop working."
-)
-@click.option(
-    "--list-factor-type",
-    "listed_factor_types",
-    multiple=True,
-    type=click.Choice(get_args(models.FactorType)),
-    help="Type of factors that the lists of the WorkOS API show. Can be repeated; replaces the list. Default:"
-    " totp alone, as older SDKs fail for others.",
-)
-@click.option(
-    "--enrollment-needs-mfa/--enrollment-needs-no-mfa",
-    default=None,
-    help="Whether the API registers a passkey beside an active factor only if the request names a session in"
-    " which a factor was just proven. Default: no.",
-)
+@factor_settings.factor_options
 @context.reason_option
 @click.pass_context
 def update_environment(
@@ -153,7 +129,6 @@ def update_environment(
     **given: Any,  # noqa: ANN401 - the options of the environment
 ) -> None:
     """Change an environment. Example: authfactor environments update default --mfa-policy required"""
-    options = context.global_options(ctx)
     changes = {name: value for name, value in given.items() if value not in (None, ())}
 
     async def work(af: Authfactor, environment: Environment) -> Environment:
@@ -175,6 +150,7 @@ def update_environment(
         target = environment.client_id
         return await context.run_audited(af, environment, unit, "environment.update", target, reason)
 
+    options = context.global_options(ctx)
     made = context.run(context.GlobalOptions(options.data, options.config, name, options.as_json), work)
     context.print_result(options, _shape(made), lambda: _print_environment(made, None))
 

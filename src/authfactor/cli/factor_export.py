@@ -56,7 +56,7 @@ class ExportOptions(NamedTuple):
 def export(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - the options above
     """Write the secrets of active TOTP factors into a file, for another system.
 
-    The file opens the accounts: whoever has it makes the same codes as the users' phones. It is encrypted
+    The file opens the accounts: it makes the same codes as the users' phones. It is encrypted
     with a passphrase unless --plain says otherwise; authfactor import reads it. Passkeys cannot move.
 
     Example: authfactor export --all --format pskc --to factors.xml --passphrase-file - --reason "moving out"

@@ -105,13 +105,9 @@ def import_(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - the 
             return await _import(af, environment, chosen, report)
 
     form, counts, problems = context.run(options, work)
-    shape = {
-        "object": "import",
-        "format": form,
-        "dry_run": chosen.dry_run,
-        **{status: counts[status] for status in _STATUSES},
-        "problems": [{"at": each.at, "status": each.status, "reason": each.reason} for each in problems],
-    }
+    totals = {status: counts[status] for status in _STATUSES}
+    listed = [{"at": each.at, "status": each.status, "reason": each.reason} for each in problems]
+    shape = {"object": "import", "format": form, "dry_run": chosen.dry_run, **totals, "problems": listed}
     context.print_result(options, shape, lambda: _print(form, counts, problems, dry_run=chosen.dry_run))
     if counts["refused"] or counts["user_unknown"]:
         from authfactor.cli import exit_codes

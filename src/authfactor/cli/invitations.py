@@ -66,7 +66,7 @@ def create(
 ) -> None:
     """Invite an email, mail the link if the environment sends mail, and print it.
 
-    Whoever has the link may sign up with it, once.
+    Any person who has the link may sign up with it, once.
 
     Example: authfactor invitations create kim@example.org --days 3
     """

@@ -59,10 +59,7 @@ def serve(
         return named(reading.read(os.environ, file, data=options.data, **overrides))
 
     def named(given: settings.Settings) -> settings.Settings:
-        bound = server_url.bound_to(given, address)
-        # A demo is opened in a browser, which takes passkeys at a name only.
-        by_name = server_url.for_browsers(bound.base_url) if demo and not given.base_url else bound.base_url
-        return dataclasses.replace(bound, base_url=by_name)
+        return _named(given, address, demo=demo)
 
     try:
         sockets = run.open_sockets(prepared)
@@ -76,6 +73,14 @@ def serve(
     except context.expected_errors() as error:
         context.fail(error)
     raise SystemExit(code)
+
+
+def _named(given: settings.Settings, address: object, *, demo: bool) -> settings.Settings:
+    """Return settings with the URL of the server, if they have none."""
+    bound = server_url.bound_to(given, address)
+    # A demo is opened in a browser, which takes passkeys at a name only.
+    by_name = server_url.for_browsers(bound.base_url) if demo and not given.base_url else bound.base_url
+    return dataclasses.replace(bound, base_url=by_name)
 
 
 def _check_command(options: context.GlobalOptions) -> list[str]:

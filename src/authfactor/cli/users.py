@@ -184,7 +184,7 @@ def unlock(ctx: click.Context, user_id: str, reason: str | None) -> None:
 def verify_email(ctx: click.Context, user: str, yes: bool, reason: str | None) -> None:
     """Mark a user's email as verified without a code, for example after an import.
 
-    Check first that the user reads it: whoever signs in with it counts as its owner then.
+    Check first that the user reads it: a person who signs in with it counts as its owner then.
 
     Example: authfactor users verify-email kim@example.org --yes
     """
@@ -207,12 +207,12 @@ def verify_email(ctx: click.Context, user: str, yes: bool, reason: str | None) -
 def reset_password(ctx: click.Context, user: str, yes: bool, reason: str | None) -> None:
     """Make a link to a new password, mail it if the environment sends mail, and print it.
 
-    Whoever has the link sets the password, which ends the user's sessions. It lasts 15 minutes.
+    Any person who has the link can set the password, which ends the user's sessions. It lasts 15 minutes.
 
     Example: authfactor users reset-password kim@example.org --yes
     """
     options = context.global_options(ctx)
-    context.confirm(f"Make a link with which whoever has it sets the password of {user}?", yes=yes)
+    context.confirm(f"Make a link whose holder can set the password of {user}?", yes=yes)
 
     async def work(af: Authfactor, environment: Environment) -> IssuedReset:
         found = await af.read(af.users.get(environment, await _find(af, environment, user)))

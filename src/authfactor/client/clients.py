@@ -11,7 +11,7 @@ import httpx
 from authfactor.client.blocking_portal import BlockingPortal
 from authfactor.client.events import AsyncEvents, Events
 from authfactor.client.hosted_pages import AsyncHostedPages, HostedPages
-from authfactor.client.http_transport import HttpTransport, Identity, Transport
+from authfactor.client.http_transport import ClientIdentity, HttpTransport, Transport
 from authfactor.client.messages import AsyncMessageGroup, MessageGroup
 from authfactor.client.mfa import AsyncMfa, Mfa
 from authfactor.client.mfa_policies import AsyncMfaPolicies, MfaPolicies
@@ -73,11 +73,11 @@ class ClientConfig:
             in_process_transport.DatabaseTarget(self.database_url, self.data, self.keys, self.environment)
         )
 
-    def identity(self) -> Identity | None:
+    def identity(self) -> ClientIdentity | None:
         """Return base URL and credentials; None for an in-process client, which has none until it opens."""
         if self.base_url is None:
             return None
-        return Identity(self.base_url.rstrip("/"), self.api_key or "", self.client_id or "")
+        return ClientIdentity(self.base_url.rstrip("/"), self.api_key or "", self.client_id or "")
 
 
 class AsyncClient:

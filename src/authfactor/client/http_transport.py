@@ -16,7 +16,7 @@ class HttpResponse(NamedTuple):
     body: bytes
 
 
-class Identity(NamedTuple):
+class ClientIdentity(NamedTuple):
     """Base URL and credentials of a client."""
 
     base_url: str
@@ -27,7 +27,7 @@ class Identity(NamedTuple):
 class Transport(Protocol):
     """Sends requests to the API."""
 
-    async def identity(self) -> Identity:
+    async def identity(self) -> ClientIdentity:
         """Return base URL and credentials. An in-process transport opens the database for it."""
 
     async def send(self, method: str, target: str, headers: dict[str, str], body: bytes) -> HttpResponse:
@@ -40,14 +40,16 @@ class Transport(Protocol):
 class HttpTransport:
     """Sends requests to a server over HTTP."""
 
-    def __init__(self, identity: Identity, *, timeout: float, http_client: httpx.AsyncClient | None) -> None:
+    def __init__(
+        self, identity: ClientIdentity, *, timeout: float, http_client: httpx.AsyncClient | None
+    ) -> None:
         """`timeout` is in seconds. `http_client` replaces a new client, and `close` does not close it."""
         self._identity = identity
         self._timeout = timeout
         self._owns_client = http_client is None
         self._client = http_client
 
-    async def identity(self) -> Identity:
+    async def identity(self) -> ClientIdentity:
         """Return base URL and credentials."""
         return self._identity
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from authfactor import errors
 from authfactor.client.errors import APIConnectionError
-from authfactor.client.http_transport import HttpResponse, Identity
+from authfactor.client.http_transport import ClientIdentity, HttpResponse
 from authfactor.core import Authfactor
 from authfactor.http.app import App
 from authfactor.models import Environment
@@ -48,13 +48,13 @@ class InProcessTransport:
         """Open nothing yet; `identity` does, on its event loop."""
         self._target = target
         self._app: App | None = None
-        self._identity: Identity | None = None
+        self._identity: ClientIdentity | None = None
         self._failure: BaseException | None = None
         self._lock = asyncio.Lock()
         self._stop: asyncio.Event | None = None
         self._lifespan: asyncio.Task[None] | None = None
 
-    async def identity(self) -> Identity:
+    async def identity(self) -> ClientIdentity:
         """Open the database and return an API key that works in this process only.
 
         Raises `settings.InvalidSetting`, `keyring.KeyRingUnusable`, `store.opening.WrongSchema`,
@@ -131,7 +131,7 @@ class InProcessTransport:
         except BaseException as error:
             self._failure = error
             raise
-        self._identity = Identity(settings.base_url, key, environment.client_id)
+        self._identity = ClientIdentity(settings.base_url, key, environment.client_id)
         return af
 
     async def _run_lifespan(self, app: App, started: "asyncio.Future[None]", stop: asyncio.Event) -> None:

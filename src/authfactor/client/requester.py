@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from authfactor.client.errors import AnswerUnreadableError, APIConnectionError, ClientError, error_of
-from authfactor.client.http_transport import HttpResponse, Identity, Transport
+from authfactor.client.http_transport import ClientIdentity, HttpResponse, Transport
 from authfactor.client.operations import ApiCall
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class LazyCredentials:
 
     def __init__(self) -> None:
         """Start without an identity."""
-        self.identity: Identity | None = None
+        self.identity: ClientIdentity | None = None
 
     @property
     def base_url(self) -> str:
@@ -48,7 +48,7 @@ class LazyCredentials:
             )
         return client_id
 
-    def _require_identity(self) -> Identity:
+    def _require_identity(self) -> ClientIdentity:
         if self.identity is None:
             raise ValueError("the database is not open yet: use `async with AsyncClient(...) as client`")
         return self.identity

@@ -55,12 +55,11 @@ async def examine(
     findings += files.integrity(settings)
     store = opening.open_existing_store(settings)
     try:
-        findings += await clock.against_database(settings, store, at)
-        findings += await database.webhooks(store, at)
+        findings += [*await clock.against_database(settings, store, at), *await database.webhooks(store, at)]
         findings += await database.operators(settings, store)
         findings += await database.emails(store)
-        findings += [*await database.seals(store), *await authenticators.examine(settings, store, at)]
-        findings += await messages.examine(store, vault)
+        findings += [*await database.seals(store), *await messages.examine(store, vault)]
+        findings += await authenticators.examine(settings, store, at)
         findings += await keys.needed(store, vault, at)
         if vault is not None:
             findings += await database.recovery_codes(store, vault)

@@ -136,7 +136,7 @@ class EmailChangeObject(ResponseModel, frozen=True, gc=False, tag_field="object"
     created_at: Timestamp
 
 
-class EmailChangeConfirmation(
+class EmailChangeConfirmationObject(
     ResponseModel, frozen=True, gc=False, tag_field="object", tag="email_change_confirmation"
 ):
     """A completed email change."""
@@ -197,6 +197,6 @@ def email_change(user: UserRecord, record: MailedCode) -> EmailChangeObject:
     return EmailChangeObject(responses.user(user), record.email, *times)
 
 
-def email_change_confirmation(user: UserRecord) -> EmailChangeConfirmation:
+def email_change_confirmation(user: UserRecord) -> EmailChangeConfirmationObject:
     """Render a completed email change."""
-    return EmailChangeConfirmation(responses.user(user))
+    return EmailChangeConfirmationObject(responses.user(user))

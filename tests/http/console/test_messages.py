@@ -68,7 +68,7 @@ async def test_wrong_forms_are_refused_and_keep_what_was_typed(console: Console,
     for change, text in (
         ({"kind": "pigeon"}, "kind"),
         ({"per_hour": "many"}, "per_hour"),
-        ({"from_address": "nobody"}, "from_address"),
+        ({"from_address": "no address"}, "from_address"),
         ({"port": "http"}, "port"),
     ):
         response = await owner.post(f"{HOME}/sender", {**SMTP, "from_name": "Kept", **change})

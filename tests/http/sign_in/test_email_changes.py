@@ -49,7 +49,7 @@ async def test_a_code_mailed_to_the_new_address_changes_the_email(mailing: Appli
     answer = fields(await confirm(mailing, user, values["code"]), 200)
     assert answer["object"] == "email_change_confirmation"
     assert (answer["user"]["email"], answer["user"]["email_verified"]) == (NEW, True)
-    # Sessions go on, and the old address is told.
+    # Sessions go on, and the old address gets a notice.
     fields(await mailing.refresh(tokens["refresh_token"]), 200)
     assert (await mails(mailing))[-1][:2] == ("email_changed", user["email"])
     refused(await mailing.password(user), "invalid_credentials")

@@ -86,7 +86,7 @@ async def test_a_code_verifies_the_email_once(application: Application) -> None:
         assert (await application.api.post(missing, json={"code": "123456"})).status_code == 404
 
 
-async def test_wrong_old_and_expired_codes_are_told_apart(application: Application) -> None:
+async def test_wrong_old_and_expired_codes_have_their_own_errors(application: Application) -> None:
     user = await application.user()
     refused(await confirm(application, user, "123456"), "email_verification_code_incorrect")
     first, second = await sent(application, user), await sent(application, user)

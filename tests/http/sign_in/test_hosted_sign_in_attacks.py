@@ -221,7 +221,7 @@ async def test_account_of_the_browser_is_adopted_unless_it_is_asked_again(
         assert "code" in answer_in((await application.af.run(unit)).location)
 
 
-async def test_canceled_flow_says_so_and_signs_nobody_in(browser: Browser, user: Json) -> None:
+async def test_canceled_flow_says_so_and_signs_no_user_in(browser: Browser, user: Json) -> None:
     application, flows = browser.application, browser.application.af.sign_in_flows
     flow = await browser.flow()
     opened = await application.af.read(flows.load(*flow))

@@ -36,7 +36,7 @@ async def test_every_entry_has_its_own_result(application: Application) -> None:
             {**one, "totp_secret": "AAAA"},
             {**one, "totp_secret": "not base32!"},
             one,
-            {"email": "nobody@example.com", "totp_secret": SECRET},
+            {"email": "unknown@example.com", "totp_secret": SECRET},
             {"totp_secret": SECRET},
         ),
         200,

@@ -101,7 +101,7 @@ async def test_passwords_are_refused_where_they_do_not_sign_in(application: Appl
         refused(await application.api.post(path, json=body), "email_password_auth_disabled", 403)
 
 
-async def test_an_older_code_is_wrong_once_a_newer_one_was_made(application: Application) -> None:
+async def test_an_older_code_is_wrong_when_a_newer_one_was_made(application: Application) -> None:
     user = await application.user()
     first = await magic(application, user["email"])
     second = await magic(application, user["email"])
@@ -237,12 +237,12 @@ async def test_who_has_no_code_is_refused_in_the_words_of_who_has_one(applicatio
     known, idle = await application.user(), await application.user()
     made = await magic(application, known["email"])
     answers = []
-    for email in (known["email"], idle["email"], "nobody@example.org"):
+    for email in (known["email"], idle["email"], "unknown@example.org"):
         seen = [await enter(application, email, other(made["code"])) for _ in range(TRIES + 2)]
         answers.append([(each.status_code, each.json()) for each in seen])
     assert answers[0] == answers[1] == answers[2]
     failed = await application.events("authentication.magic_auth_failed")
-    assert [each["data"]["email"] for each in failed[-1:]] == ["nobody@example.org"]
+    assert [each["data"]["email"] for each in failed[-1:]] == ["unknown@example.org"]
 
 
 async def test_a_code_expires_after_ten_minutes(application: Application) -> None:

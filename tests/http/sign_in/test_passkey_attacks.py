@@ -104,7 +104,7 @@ async def test_no_page_frame_or_authenticator_that_differs_gets_in(
     assert (refused["code"], refused["reason"]) == ("invalid_one_time_code", reason)
     assert await application.count_sessions() == 0
     right = await challenge(application, factor)
-    assert (await verify(application, right, asserted(device, right)))["valid"], "locks nobody"
+    assert (await verify(application, right, asserted(device, right)))["valid"], "locks no user"
 
 
 async def test_a_user_who_was_not_verified_gets_in_by_no_passkey_alone(
@@ -209,7 +209,7 @@ async def test_large_and_deep_responses_are_refused_before_they_are_decoded(
     ).status_code == 413
 
 
-async def test_fifty_wrong_and_one_right_assertion_at_once_lock_nobody(
+async def test_fifty_wrong_and_one_right_assertion_at_once_lock_no_user(
     application: Application, device: SoftwareAuthenticator
 ) -> None:
     user = await application.member()
@@ -247,4 +247,4 @@ async def test_options_of_a_sign_in_are_the_same_whether_or_not_an_email_exists(
         begun = fields(await application.api.post(PATH, json={"email": email}), 201)
         return {**begun["public_key"], "challenge": ""}
 
-    assert await options_for(str(user["email"])) == await options_for("nobody@example.org")
+    assert await options_for(str(user["email"])) == await options_for("unknown@example.org")

@@ -140,7 +140,7 @@ async def test_reading_a_reset_uses_nothing(application: Application) -> None:
 
 
 async def test_an_unknown_email_is_not_found(application: Application) -> None:
-    body = {"email": "nobody@example.org"}
+    body = {"email": "unknown@example.org"}
     answer = await application.api.post("/user_management/password_reset", json=body)
     assert fields(answer, 404)["code"] == "entity_not_found"
     assert await application.events("password_reset.created") == []

@@ -151,7 +151,9 @@ async def test_answers_to_servers_have_no_cors_headers(application: Application)
     assert not [name for name in response.headers if name.startswith("access-control-")]
 
 
-async def test_unknown_client_of_a_page_is_told_without_permission_to_read(application: Application) -> None:
+async def test_unknown_client_of_a_page_gets_no_permission_to_read(
+    application: Application,
+) -> None:
     await application.api.post(ORIGINS, json={"origin": ORIGIN})
     body = {"grant_type": "refresh_token", "client_id": "client_x", "refresh_token": "x"}
     response = await application.api.post(AUTHENTICATE, json=body, headers={"origin": ORIGIN})

@@ -165,7 +165,7 @@ ROUTES = [
         "Confirm an email change",
         takes=mailed.ConfirmMailedCode,
         requires=("code",),
-        gives=mailed.EmailChangeConfirmation,
+        gives=mailed.EmailChangeConfirmationObject,
         refusals=(400, 404, 409, 422, 429),
         tag=USERS,
     ),

@@ -5,7 +5,7 @@ from authfactor.http.api.parameters import FACTORS
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
-from authfactor.rules.factors.passkey_signals import PasskeySignals
+from authfactor.rules.factors.passkey_signals import SignalFacts
 from authfactor.rules.factors.passkeys import PasskeyRegistration, RegisteredPasskey
 from authfactor.webauthn.assertion_text import import_parsers
 from authfactor.wire import passkeys, responses, timestamps, user_factors
@@ -59,7 +59,7 @@ async def get_signals(request: Request) -> Response:
     return await request.read(unit, _signals)
 
 
-def _signals(found: PasskeySignals) -> passkeys.PasskeySignalsObject:
+def _signals(found: SignalFacts) -> passkeys.PasskeySignalsObject:
     return passkeys.PasskeySignalsObject(found.user_id, found.accepted, found.details)
 
 

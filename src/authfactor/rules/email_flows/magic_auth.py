@@ -1,4 +1,4 @@
-"""Magic codes: six digits, mailed to whoever wants to sign in or up."""
+"""Magic codes: six digits, mailed to a person who wants to sign in or up."""
 
 from typing import Final
 

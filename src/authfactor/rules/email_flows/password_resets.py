@@ -143,7 +143,7 @@ class PasswordResets:
             raise ResetTokenUnknown(token)
         changed = msgspec.structs.replace(user, password_hash=new_hash, email_verified=True)
         changed = await store_user(scope, self._log, changed)
-        # Whoever reads the mail has proven more than the codes and the guesses from before.
+        # A person who reads the mail has proven more than the codes and the guesses from before.
         await tx.mailed_codes.void_of_user(number, user_id, scope.now)
         await tx.throttles.clear(number, self._throttling.account_subject(user.email))
         shape = mailed.password_reset_event(reset)

@@ -21,9 +21,9 @@ from authfactor.models import (
 )
 from authfactor.otp import base32, key_uri, qr, totp
 from authfactor.rules import pagination
-from authfactor.rules.authentication.session_methods import ONE_STEP
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
+from authfactor.rules.factors import deletion
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.rules.tenants.environments import options_of
@@ -210,8 +210,8 @@ class Factors:
         await self._emit(scope, event_log.FACTOR_DELETED, factor)
         if factor.user_id is not None:
             if factor.is_active:
-                await self._end_trusted_devices(scope, factor.user_id)
-            await self._withdraw(scope, factor.user_id, [factor])
+                await deletion.end_trusted_devices(scope, self._log, factor.user_id)
+            await deletion.withdraw(scope, factor.user_id, [factor])
 
     @unit
     async def reset(self, scope: Scope, user_id: str) -> int:
@@ -227,27 +227,9 @@ class Factors:
             await scope.tx.factors.delete(scope.number, factor.id)
             await self._emit(scope, event_log.FACTOR_DELETED, factor)
         await scope.tx.failures.clear(scope.number, user_id)
-        await self._end_trusted_devices(scope, user_id)
-        await self._withdraw(scope, user_id, factors)
+        await deletion.end_trusted_devices(scope, self._log, user_id)
+        await deletion.withdraw(scope, user_id, factors)
         return len(factors)
-
-    async def _end_trusted_devices(self, scope: Scope, user_id: str) -> None:
-        from authfactor.rules.authentication.trusted_device_endings import end_devices  # noqa: PLC0415 - seldom
-
-        await end_devices(scope, self._log, user_id, "factor_deleted")
-
-    async def _withdraw(self, scope: Scope, user_id: str, deleted: list[FactorRecord]) -> None:
-        """Once no factor is active, delete the recovery codes; next tokens of sessions claim `pwd` alone.
-
-        A user who had an active factor gets no grace for the next one.
-        """
-        left = await scope.tx.factors.of_user(scope.number, user_id)
-        if not any(factor.is_active for factor in left):
-            await scope.tx.recovery_codes.delete_of_user(scope.number, user_id)
-            await scope.tx.sessions.clear_second_factor(scope.number, user_id, ONE_STEP, scope.now)
-            await scope.tx.hosted_sign_ins.clear_second_factor(scope.number, user_id, ONE_STEP)
-            if any(factor.is_active for factor in deleted):
-                await scope.tx.user_mfa_policies.record_held_factor(scope.number, user_id, scope.now)
 
     def _secret(self, given: str | None, items: list[Item]) -> bytes:
         if given is None:

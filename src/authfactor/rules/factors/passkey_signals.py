@@ -10,7 +10,7 @@ from authfactor.settings import Settings
 from authfactor.webauthn import options
 
 
-class PasskeySignals(NamedTuple):
+class SignalFacts(NamedTuple):
     """Arguments of the browser's signals; None for a user who has never registered a passkey."""
 
     user_id: str
@@ -27,7 +27,7 @@ class PasskeySignaling:
         self._settings = settings
 
     @unit
-    async def of_user(self, scope: Scope, user_id: str) -> PasskeySignals:
+    async def of_user(self, scope: Scope, user_id: str) -> SignalFacts:
         """Return the signals of a user. Raises `NotFound`, and `InvalidRequest` if browsers refuse the site.
 
         A suspect passkey is among those that exist: a browser deletes what is not.
@@ -38,8 +38,8 @@ class PasskeySignaling:
             raise errors.NotFound("User", user_id)
         handle = await scope.tx.passkeys.handle_of(scope.number, user_id)
         if handle is None:
-            return PasskeySignals(user_id, None, None)
+            return SignalFacts(user_id, None, None)
         known = await scope.tx.passkeys.of_user(scope.number, user_id)
         ids = [each.credential_id for each in known if each.rp_id == settings.rp_id]
         account = options.Account(handle, user.email, user.email)
-        return PasskeySignals(user_id, *options.signals(settings.rp_id, account, ids))
+        return SignalFacts(user_id, *options.signals(settings.rp_id, account, ids))

@@ -110,7 +110,7 @@ class FlowChoices:
 
     @installation_unit
     async def cancel(self, scope: InstallationScope, visit: FlowVisit) -> FlowAdvance:
-        """Leave the flow: the application is told that access was denied."""
+        """Leave the flow: the application learns that access was denied."""
         opened, inside = await self._progress.open(scope, visit)
         completed = await self._progress.flows.cancel(inside, opened.flow)
         return FlowAdvance(opened, "finish", completed)

@@ -57,7 +57,7 @@ class MailedCodeStep:
         self._verifications = verifications
 
     async def send(self, store: Store, visit: FlowVisit, email: str) -> OpenFlow:
-        """Mail a code to whoever has this email or may sign up with it, and keep the email.
+        """Mail a code to the user who has this email or may sign up with it, and keep the email.
 
         Raises what loading the flow raises, `TooManyRequests`, and `FlowIncomplete` where none is mailed.
         """

@@ -1,8 +1,8 @@
 """Sign-up by email and password, where the environment's users need not verify their email.
 
-Where they must, the code by mail signs up (`mailed_code_step`): a password that somebody sets before the
-email is verified would be somebody's who cannot read its mail. An email that has a user already is signed in
-by the right password, and counted like any other guess with a wrong one.
+Where they must, the code by mail signs up (`mailed_code_step`): a password that a stranger sets before the
+email is verified would be that of a person who cannot read its mail. An email that has a user already is
+signed in by the right password, and counted like any other guess with a wrong one.
 """
 
 from authfactor.crypto import passwords
@@ -38,7 +38,7 @@ class SignUpStep:
 
     @installation_unit
     async def view(self, scope: InstallationScope, visit: FlowVisit) -> OpenFlow:
-        """Return what the page shows. Raises `FlowIncomplete` where nobody may sign up by password."""
+        """Return what the page shows. Raises `FlowIncomplete` where sign-up by password is off."""
         opened = await self._progress.load(scope, visit)
         invited = await self._is_invited(scope, opened)
         if not (signs_up(opened.environment) or invited) or not takes_passwords(opened.environment):

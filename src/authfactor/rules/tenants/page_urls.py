@@ -28,7 +28,7 @@ def check_redirect(url: str, field: str = "page_redirects", code: str = "page_re
 
 
 def check_sign_in(options: SignInOptions) -> None:
-    """Raise `InvalidRequest` for pages that are no URLs, and where nobody could sign in."""
+    """Raise `InvalidRequest` for pages that are no URLs, and where no user could sign in."""
     for field in ("password_reset_url", "invitation_url"):
         url = getattr(options, field)
         if url is not None:

@@ -1,4 +1,4 @@
-"""Buttons of the sign-in pages that prove nothing: go on as somebody, be someone else, leave."""
+"""Buttons of the sign-in pages that prove nothing: go on as a user, choose another account, leave."""
 
 from authfactor.http.pages.hosted_sign_in.flow_responses import advance, in_flow, visit_of
 from authfactor.http.pages.page_request import PageRequest
