@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -56,10 +55,8 @@ def serve(
 
     def reread() -> settings.Settings:
         file = reading.find_file(os.environ, options.config)
-        return named(reading.read(os.environ, file, data=options.data, **overrides))
-
-    def named(given: settings.Settings) -> settings.Settings:
-        return _named(given, address, demo=demo)
+        fresh = reading.read(os.environ, file, data=options.data, **overrides)
+        return server_url.bound_to(fresh, address, by_name=demo)
 
     try:
         sockets = run.open_sockets(prepared)
@@ -67,20 +64,12 @@ def serve(
         tls.certificate(prepared)
         address = sockets["api"].getsockname()
         _print_warning(prepared, address)
-        prepared = named(prepared)
+        prepared = server_url.bound_to(prepared, address, by_name=demo)
         context.run_async(first_start.prepare(prepared, server_url.of_socket(prepared, address), demo=demo))
         code = run.serve(prepared, sockets, reread, _check_command(options))
     except context.expected_errors() as error:
         context.fail(error)
     raise SystemExit(code)
-
-
-def _named(given: settings.Settings, address: object, *, demo: bool) -> settings.Settings:
-    """Return settings with the URL of the server, if they have none."""
-    bound = server_url.bound_to(given, address)
-    # A demo is opened in a browser, which takes passkeys at a name only.
-    by_name = server_url.for_browsers(bound.base_url) if demo and not given.base_url else bound.base_url
-    return dataclasses.replace(bound, base_url=by_name)
 
 
 def _check_command(options: context.GlobalOptions) -> list[str]:

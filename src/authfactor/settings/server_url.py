@@ -19,14 +19,17 @@ ALL_ADDRESSES: Final = ("0.0.0.0", 0)  # noqa: S104 - compared, never bound
 _URL: Final = re.compile(r"https?://[^\s/]+")
 
 
-def bound_to(settings: Settings, address: object) -> Settings:
-    """Return the settings with the URL of a listening socket's address (`getsockname`), if it is unset."""
-    return settings if settings.base_url else replace(settings, base_url=of_socket(settings, address))
+def bound_to(settings: Settings, address: object, *, by_name: bool = False) -> Settings:
+    """Return the settings with the URL of a listening socket's address (`getsockname`), if it is unset.
 
-
-def for_browsers(url: str) -> str:
-    """Return a URL of this machine by its name: browsers take no passkeys at an IP address."""
-    return url.replace("//127.0.0.1:", "//localhost:").replace("//[::1]:", "//localhost:")
+    `by_name`: this machine is `localhost` in it, as browsers take no passkeys at an IP address.
+    """
+    if settings.base_url:
+        return settings
+    url = of_socket(settings, address)
+    if by_name:
+        url = url.replace("//127.0.0.1:", "//localhost:").replace("//[::1]:", "//localhost:")
+    return replace(settings, base_url=url)
 
 
 def of_socket(settings: Settings, address: object) -> str:
