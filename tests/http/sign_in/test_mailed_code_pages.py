@@ -334,15 +334,11 @@ async def test_one_network_makes_a_bounded_number_of_users(browser: PageBrowser)
 
 async def test_of_many_concurrent_sign_ups_one_makes_the_user(browser: PageBrowser) -> None:
     await set_sign_in(browser.application, verify_email="off")
-    await browser.start(screen_hint="sign-up")
-    posts = [
-        browser.http.post(
-            f"{browser.flow_path}/sign-up",
-            data={"email": STRANGER, "password": f"{NEW} {number}"},
-            headers=OWN_FORM,
-        )
-        for number in range(10)
-    ]
+    posts = []
+    for number in range(10):
+        other_browser = PageBrowser(browser.application)
+        await other_browser.start(screen_hint="sign-up")
+        posts.append(other_browser.post("/sign-up", email=STRANGER, password=f"{NEW} {number}"))
     answers = await asyncio.gather(*posts)
     assert [each.status_code for each in answers].count(303) == 1
     assert len((await browser.application.api.get("/user_management/users")).json()["data"]) == 1

@@ -34,6 +34,8 @@ STEPS: Final = (
     "/finish",
     "/recovery-codes",
     "/account",
+    "/verify",
+    "/verify/send",
 )
 
 

@@ -62,7 +62,9 @@ async def test_app_is_enrolled_and_recovery_codes_are_shown_once(browser: PageBr
     await browser.start()
     assert next_page(await browser.password(user)) == "enroll"
     assert "protect your account with a second step" in shown(await browser.follow())
+    assert next_page(await browser.post("/enroll", code="000000")) == ""
     key = await set_up(browser)
+    assert "A code is six digits" in problem(await browser.post("/enroll", code="abc"))
     assert "not right" in problem(await browser.post("/enroll", code=application.wrong(key)))
     assert next_page(await browser.post("/enroll", code=application.code(key))) == "finish"
     assert "Show recovery codes" in (await browser.follow()).text

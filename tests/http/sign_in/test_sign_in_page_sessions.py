@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from authfactor.rules.hosted_sign_in.flow_refusals import FlowExpired
+from authfactor.rules.unit import Scope
+from authfactor.store import Tx
 from authfactor.testing.software_authenticator import Behavior, SoftwareAuthenticator
 from tests.http.sign_in.test_passkeys import ORIGIN, register
 from tests.support.application import Application, Json, claims, opened
@@ -235,3 +238,35 @@ async def test_wrong_passkey_as_the_second_factor_is_said(
     page = await browser.get("/code")
     options = json.loads(attribute_of(page, "data-passkey-options"))
     sent_to_application(await browser.code(json.dumps(device.get(options, ORIGIN))))
+
+
+@pytest.mark.parametrize(
+    ("changes", "step"), [({"prompt": "select_account"}, "/account"), ({"max_age": "0"}, "/code")]
+)
+async def test_hosted_session_of_a_user_who_is_gone_continues_nothing(
+    browser: PageBrowser, changes: dict[str, str], step: str
+) -> None:
+    application = browser.application
+    user = await application.member()
+    await signed_in(browser, user)
+    await browser.start(**changes)
+    # As after a restore in which the rows of one table are older.
+    application.sql(f"DELETE FROM users WHERE id = '{user['id']}'")  # noqa: S608 - from above
+    assert next_page(await browser.post(step, code=application.code())) == ""
+
+
+async def test_completed_flow_cannot_start_over(browser: PageBrowser) -> None:
+    application = browser.application
+    user = await application.user()
+    await browser.start()
+    (secret,) = [each.value for each in browser.http.cookies.jar if each.path == browser.flow_path]
+    flows, flow_id = application.af.sign_in_flows, browser.flow_path.rpartition("/")[2]
+    opened_flow = await application.af.read(flows.load(flow_id, str(secret)))
+    await browser.password(user)
+    scope = opened_flow.environment, application.clock.now
+
+    async def start_over(tx: Tx) -> object:
+        return await flows.start_over(Scope(tx, *scope), opened_flow.flow)
+
+    with pytest.raises(FlowExpired):
+        await application.af.run(start_over)

@@ -202,3 +202,20 @@ async def test_two_tabs_sign_in_apart(browser: PageBrowser) -> None:
     assert next_page(await browser.password(one)) == "code"
     sent_to_application(await browser.code(application.code()))
     assert first != second
+
+
+async def test_used_up_tries_of_a_challenge_do_not_end_the_flow(browser: PageBrowser) -> None:
+    application = browser.application
+    user = await application.member()
+    await browser.start()
+    await browser.password(user)
+    for _ in range(6):
+        assert "not right" in problem(await browser.code(application.wrong()))
+    sent_to_application(await browser.code(application.code()))
+
+
+async def test_cookie_of_a_device_is_not_needed_without_a_factor(browser: PageBrowser) -> None:
+    user = await browser.application.user()
+    browser.http.cookies.set(f"device-{user['id']}", "td_nothing")
+    await browser.start()
+    sent_to_application(await browser.password(user))

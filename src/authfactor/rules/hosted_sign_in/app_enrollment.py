@@ -200,10 +200,11 @@ class AppEnrollment:
         """
         opened, inside = await self._progress.open(scope, visit)
         user = await self._finished(inside, opened)
-        codes = self._recovery_codes()
-        await codes.lock_user(inside, user.id)
+        # The user is locked: of concurrent requests one finds no set.
         if not await self._offers_codes(inside, opened, user):
             raise FlowIncomplete
+        codes = self._recovery_codes()
+        await codes.lock_user(inside, user.id)
         return opened, await codes.replace(inside, user.id)
 
     async def _finished(self, scope: Scope, opened: OpenFlow) -> UserRecord:

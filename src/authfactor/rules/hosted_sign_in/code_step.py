@@ -26,6 +26,8 @@ from authfactor.rules.hosted_sign_in.flow_progress import (
     FlowProgress,
     FlowVisit,
     page_of,
+    require_proof,
+    require_user,
 )
 from authfactor.rules.hosted_sign_in.flow_refusals import FlowIncomplete
 from authfactor.rules.hosted_sign_in.sign_in_flows import OpenFlow
@@ -158,9 +160,8 @@ class CodeStep:
         """Return of whom a code is asked. Raises `FlowIncomplete`."""
         step = await self._progress.flows.next_step(scope, opened)
         if page_of(step) == "code" and step.step is not None:
-            if opened.user is not None and opened.flow.proof is not None:
-                return _Asked(opened.user, step.step.factors, opened.flow.proof)
-        elif step.name == "first_factor":
+            return _Asked(require_user(opened), step.step.factors, require_proof(opened))
+        if step.name == "first_factor":
             return await self._reauthentication(scope, opened)
         raise FlowIncomplete
 

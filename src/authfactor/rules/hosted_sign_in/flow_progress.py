@@ -207,8 +207,8 @@ def require_user(opened: OpenFlow) -> UserRecord:
 
 def require_proof(opened: OpenFlow) -> AuthenticationProof:
     """Return what was proven so far. Raises `FlowIncomplete`."""
-    if opened.flow.proof is None:
-        raise FlowIncomplete
+    require_user(opened)
+    assert opened.flow.proof is not None  # noqa: S101 - there is a user of a proof alone
     return opened.flow.proof
 
 

@@ -9,15 +9,17 @@ its step and, when nothing more must come, completes the flow.
 2. `set_email` keeps what was typed, for the next page.
 3. `prove(scope, flow, proof)` after the first factor, and again after the second one. It returns the flow
    and a new secret, which the response must set as the flow's cookie: a holder of the old one is out.
-4. `next_step(scope, opened)` says what comes: `first_factor`, `mfa_challenge`, `mfa_enrollment` or
-   `complete`. It is `StepUp.next_step`, which answers `authenticate` too, so page and API cannot disagree.
+4. `next_step(scope, opened)` says what comes: `first_factor`, `email_verification`, `mfa_challenge`,
+   `mfa_enrollment` or `complete`. It is `StepUp.next_step`, which answers `authenticate` too, so page and
+   API cannot disagree.
 5. `attach` keeps factor and challenge of the second step across requests.
 6. `complete(scope, flow)` checks the step again, completes the flow in one conditional write, renews the
    hosted session and returns where to redirect and the secret of the hosted session's cookie.
    `cancel` redirects with `access_denied` instead. A form that may lead to either is rendered with
    `form_target=flow.request.redirect_uri`.
 
-A page of `prompt=select_account` shows the user of `browser_session_of`, and `adopt` goes on as that user.
+A page of `prompt=select_account` shows the user of `browser_session_of`, as whom `FlowChoices.continue_as`
+goes on. `start_over` forgets what was proven. `FlowProgress` has what the steps have in common.
 A flow that `asks_again` accepts proofs that are newer than itself alone.
 """
 
@@ -217,16 +219,6 @@ class SignInFlows:
         return StartedFlow(
             msgspec.structs.replace(flow, proof=None, factor_id=None, challenge_id=None), secret
         )
-
-    async def adopt(self, scope: Scope, flow: SignInFlow) -> StartedFlow:
-        """Go on as the user of the browser's hosted session, who was shown and chosen.
-
-        Raises `FlowIncomplete` if it has ended, or its user is to be asked again; and `FlowExpired`.
-        """
-        browser = None if flow.asks_again else await self.browser_session_of(scope, flow)
-        if browser is None:
-            raise FlowIncomplete
-        return await self.prove(scope, flow, browser.proof)
 
     async def attach(
         self, scope: Scope, flow: SignInFlow, factor_id: str | None, challenge_id: str | None
