@@ -9,5 +9,7 @@ for name in flask fastapi; do
     (cd "$name" && "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
         --no-emit-index-url --no-emit-find-links --output-file requirements.lock "$@" requirements.in)
 done
-(cd express && npm install --package-lock-only --omit-lockfile-registry-resolved=true --loglevel=error)
+for name in express nextjs-authkit; do
+    (cd "$name" && npm install --package-lock-only --omit-lockfile-registry-resolved=true --loglevel=error)
+done
 (cd go && go mod tidy)

@@ -1,4 +1,4 @@
-"""A real browser, Debian's chromium driven by Playwright, and a real server. Nothing is downloaded."""
+"""A real browser and a real server."""
 
 import sqlite3
 import uuid
@@ -9,18 +9,13 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.support.browser_user import BrowserUser, Setting
+from tests.support.chromium import chromium
 from tests.support.server_process import Server, assert_no_surprise, fields
 from tests.support.web_application import Application, application
 
-OPTIONS: Final = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-dev-shm-usage",
-]
 TIMEOUT_MILLISECONDS: Final = 15_000
 WELCOME: Final = "/welcome"
 
@@ -60,11 +55,8 @@ def api(server: Server) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def browser(needs: Callable[[str], Path]) -> Iterator[Browser]:
-    chromium = str(needs("chromium"))
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
+    with chromium(needs("chromium")) as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture

@@ -42,24 +42,29 @@ def install_python(name: str) -> Path:
     lock, folder = EXAMPLES / name / "requirements.lock", CACHE / name
     if not _is_installed(folder, lock):
         uv = Path(sys.executable).parent / "uv"
-        _run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder)
+        run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder)
         options = ("--quiet", "--require-hashes", "--python", folder / "bin" / "python")
-        _run(uv, "pip", "install", *options, "-r", lock)
+        run(uv, "pip", "install", *options, "-r", lock)
         _mark(folder, lock)
     return folder / "bin"
 
 
-def install_node(name: str) -> Path:
-    """Install an example's packages beside a copy of it; return that folder."""
+def install_node(name: str, sources: Sequence[str] = ("app.mjs",)) -> Path:
+    """Install an example's packages beside a copy of its files and folders; return that folder."""
     needs("node", "npm")
     source, folder = EXAMPLES / name, CACHE / name
     folder.mkdir(parents=True, exist_ok=True)
     if not _is_installed(folder, source / "package-lock.json"):
         for file in ("package.json", "package-lock.json"):
             shutil.copy(source / file, folder)
-        _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", inside=folder)
+        run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", inside=folder)
         _mark(folder, source / "package-lock.json")
-    shutil.copy(source / "app.mjs", folder)
+    for item in sources:
+        if (source / item).is_dir():
+            shutil.rmtree(folder / item, ignore_errors=True)
+            shutil.copytree(source / item, folder / item)
+        else:
+            shutil.copy(source / item, folder)
     return folder
 
 
@@ -68,12 +73,18 @@ def build_go(name: str) -> Path:
     needs("go")
     CACHE.mkdir(exist_ok=True)
     program = CACHE / f"{name}-program"
-    _run("go", "build", "-mod=readonly", "-o", program, ".", inside=EXAMPLES / name)
+    run("go", "build", "-mod=readonly", "-o", program, ".", inside=EXAMPLES / name)
     return program
 
 
-def _run(*command: str | Path, inside: Path = EXAMPLES) -> None:
-    environment = {**os.environ, "GOTOOLCHAIN": "local", "npm_config_update_notifier": "false"}
+def run(*command: str | Path, inside: Path = EXAMPLES, settings: Mapping[str, str] | None = None) -> None:
+    """Run a command that must succeed, with these environment variables besides."""
+    environment = {
+        **os.environ,
+        "GOTOOLCHAIN": "local",
+        "npm_config_update_notifier": "false",
+        **(settings or {}),
+    }
     done = subprocess.run(
         [str(word) for word in command],
         cwd=inside,
@@ -106,9 +117,18 @@ def running_example(start: Start, folder: Path, server: Server, log: Path) -> It
         "WORKOS_CLIENT_ID": CLIENT_ID,
         "PORT": str(port),
     }
+    with running_on(port, start(port), folder, settings, log):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def running_on(
+    port: int, command: Sequence[str], folder: Path, settings: Mapping[str, str], log: Path
+) -> Iterator[None]:
+    """Run an application that listens on a port, and stop it at the end."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            start(port),
+            command,
             cwd=folder,
             env=clean_environment(**settings),
             stdin=subprocess.DEVNULL,
@@ -117,7 +137,7 @@ def running_example(start: Start, folder: Path, server: Server, log: Path) -> It
         )
     try:
         _wait_for(port, process, log)
-        yield f"http://127.0.0.1:{port}"
+        yield
     finally:
         process.terminate()
         process.wait(SECONDS)
