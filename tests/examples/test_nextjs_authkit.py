@@ -1,12 +1,12 @@
 """The application in examples/nextjs-authkit, on the published authkit-nextjs, in Chromium."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser_user import BrowserUser, Setting
 from tests.support.chromium import chromium
@@ -22,7 +22,7 @@ TIMEOUT_MILLISECONDS: Final = 15_000
 
 @pytest.fixture(scope="module")
 def shop(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of the application, which the server knows."""
+    """The URL of the application, which the server knows and where users must have a factor."""
     with running_next(server, tmp_path_factory.mktemp("next") / "log") as url, server.client() as api:
         fields(api.post("/user_management/redirect_uris", json={"uri": f"{url}/callback"}), 201)
         settings = ("--logout-redirect", url, "--sign-in-url", f"{url}/sign-in")
@@ -33,11 +33,27 @@ def shop(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
 
 
 @pytest.fixture(scope="module")
-def page(needs: Callable[[str], Path]) -> Iterator[Page]:
-    with chromium(needs("chromium")) as browser:
-        context = browser.new_context(locale="en-GB")
-        context.set_default_timeout(TIMEOUT_MILLISECONDS)
-        yield context.new_page()
+def browser(needs: Callable[[str], Path]) -> Iterator[Browser]:
+    with chromium(needs("chromium")) as launched:
+        yield launched
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(locale="en-GB")
+    context.set_default_timeout(TIMEOUT_MILLISECONDS)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def user(server: Server, shop: str) -> Iterator[BrowserUser]:
+    """A user with a password and without a factor."""
+    email = f"kim-{uuid.uuid4().hex[:8]}@example.org"
+    with server.client() as api:
+        made = fields(api.post("/user_management/users", json={"email": email, "password": PASSWORD}), 201)
+        app = Application(int(shop.rpartition(":")[2]))
+        yield BrowserUser(Setting(api, server, app), made["id"], email)
 
 
 def fill_password(page: Page, user: BrowserUser) -> None:
@@ -53,30 +69,10 @@ def account(page: Page, shop: str, user: BrowserUser) -> dict[str, str]:
     return {name: page.locator(f"#{name}").inner_text() for name in ("session", "amr", "auth-time", "token")}
 
 
-def sessions(server: Server, user: BrowserUser) -> list[dict[str, Any]]:
-    with server.client() as api:
-        answer = api.get(f"/user_management/users/{user.user_id}/sessions")
-        return [item for item in fields(answer, 200)["data"] if item["status"] == "active"]
-
-
-def sign_out(page: Page, shop: str) -> None:
-    page.get_by_role("button", name="Sign out").click()
-    page.wait_for_url(f"{shop}/")
-    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
-
-
-def test_a_user_enrolls_signs_out_signs_in_with_a_code_and_refreshes(
-    server: Server, shop: str, page: Page
-) -> None:
-    email = "kim.next@example.org"
-    with server.client() as api:
-        body = {"email": email, "password": PASSWORD}
-        user_id = fields(api.post("/user_management/users", json=body), 201)["id"]
-        user = BrowserUser(Setting(api, server, Application(urlsplit(shop).port or 0)), user_id, email)
-
-    # The protected page sends a stranger to the hosted pages, which make the user enroll.
+def enroll(page: Page, shop: str, user: BrowserUser) -> dict[str, str]:
+    """Open the protected page as a stranger, which leads through the enrollment."""
     page.goto(f"{shop}/account")
-    assert page.url.startswith(server.url)
+    assert page.url.startswith(user.setting.server.url)
     fill_password(page, user)
     page.wait_for_url("**/enroll")
     page.locator('form[action$="/enroll/app"] button').click()
@@ -85,26 +81,36 @@ def test_a_user_enrolls_signs_out_signs_in_with_a_code_and_refreshes(
     user.type_code(page, user.code())
     page.wait_for_url("**/finish")
     page.locator('form[action$="/finish"] button').click()
-    enrolled = account(page, shop, user)
+    return account(page, shop, user)
+
+
+def active_sessions(user: BrowserUser) -> list[dict[str, Any]]:
+    answer = user.setting.api.get(f"/user_management/users/{user.user_id}/sessions")
+    return [item for item in fields(answer, 200)["data"] if item["status"] == "active"]
+
+
+def test_a_user_enrolls_refreshes_signs_out_and_signs_in_with_a_code(
+    shop: str, page: Page, user: BrowserUser
+) -> None:
+    enrolled = enroll(page, shop, user)
     assert enrolled["amr"] == "pwd otp mfa"
-    (session,) = sessions(server, user)
+    (session,) = active_sessions(user)
     assert session["id"] == enrolled["session"]
     assert "HeadlessChrome" in session["user_agent"], "the session names the application, not the browser"
 
-    # A recent proof lets the payment through without a question.
     page.get_by_role("button", name="Pay").click()
     expect(page.get_by_role("status")).to_have_text("Paid.")
 
-    # The refresh keeps the session and its proofs.
     page.get_by_role("button", name="Refresh").click()
     expect(page.locator("#token")).not_to_have_text(enrolled["token"])
     refreshed = account(page, shop, user)
     assert refreshed == {**enrolled, "token": refreshed["token"]}
 
-    # Signing out ends the session and that of the hosted pages.
-    sign_out(page, shop)
-    assert sessions(server, user) == []
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(f"{shop}/")
+    assert active_sessions(user) == []
     page.get_by_role("link", name="Sign in").click()
+    # The session of the hosted pages has ended too: they ask for everything.
     fill_password(page, user)
     page.wait_for_url("**/code")
     user.type_code(page, user.wrong())
@@ -113,3 +119,53 @@ def test_a_user_enrolls_signs_out_signs_in_with_a_code_and_refreshes(
     signed_in = account(page, shop, user)
     assert signed_in["amr"] == "pwd otp mfa"
     assert signed_in["session"] != enrolled["session"]
+
+
+def test_signing_in_again_renews_the_proof_of_the_same_session(
+    shop: str, page: Page, user: BrowserUser
+) -> None:
+    enrolled = enroll(page, shop, user)
+    page.wait_for_timeout(1000)  # auth_time counts seconds
+    page.get_by_role("link", name="Sign in again").click()
+    page.locator("#password").fill(PASSWORD)
+    page.locator("#password").press("Enter")
+    again = account(page, shop, user)
+    assert int(again["auth-time"]) > int(enrolled["auth-time"])
+    assert (again["session"], again["amr"]) == (enrolled["session"], enrolled["amr"])
+
+
+def test_a_user_who_gives_up_gets_a_page_of_the_application(shop: str, page: Page, user: BrowserUser) -> None:
+    page.goto(f"{shop}/sign-in")
+    page.locator('form[action$="/cancel"] button').click()
+    page.wait_for_url(f"{shop}/callback?error=access_denied*")
+    expect(page.locator("body")).to_contain_text("You are not signed in.")
+    assert active_sessions(user) == []
+
+
+@pytest.fixture
+def short_tokens(server: Server) -> Iterator[None]:
+    """Let tokens live so short that authkit-nextjs refreshes at every request."""
+    assert server.stop() == 0, server.output()
+    server._environment["AUTHFACTOR_ACCESS_TOKEN_LIFE"] = "30"
+    server.start()
+    yield
+    assert server.stop() == 0, server.output()
+    del server._environment["AUTHFACTOR_ACCESS_TOKEN_LIFE"]
+    server.start()
+
+
+def test_requests_that_refresh_at_once_all_stay_signed_in(
+    shop: str, short_tokens: None, page: Page, user: BrowserUser
+) -> None:
+    enrolled = enroll(page, shop, user)
+    page.reload()
+    later = account(page, shop, user)
+    assert later["token"] != enrolled["token"], "the proxy has not refreshed"
+    script = """async () => Promise.all(Array.from({length: 10}, async () => {
+        const answer = await fetch('/account', {redirect: 'manual'});
+        return [answer.status, (await answer.text()).includes('Account of')];
+    }))"""
+    assert page.evaluate(script) == [[200, True]] * 10
+    page.reload()
+    assert account(page, shop, user)["session"] == enrolled["session"]
+    assert len(active_sessions(user)) == 1

@@ -55,9 +55,9 @@ def _built_in(port: int) -> Mapping[str, str]:
 
 def _digest() -> str:
     found = hashlib.sha256()
-    for path in sorted((EXAMPLES / NAME).rglob("*")):
-        if path.is_file():
-            found.update(path.name.encode() + b"\0" + path.read_bytes())
+    source = EXAMPLES / NAME
+    for path in (source / "package-lock.json", source / "proxy.js", *sorted((source / "app").rglob("*.js*"))):
+        found.update(path.name.encode() + b"\0" + path.read_bytes())
     return found.hexdigest()
 
 

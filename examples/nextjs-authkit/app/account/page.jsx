@@ -2,7 +2,7 @@ import { getTokenClaims, withAuth } from '@workos-inc/authkit-nextjs';
 import { leave, pay, refresh } from './actions.js';
 
 export default async function AccountPage({ searchParams }) {
-  // The proxy lets nobody in without a session, and has checked the signature of the token.
+  // The proxy has sent strangers to sign in, and checked the signature of the token.
   const { user, sessionId, accessToken } = await withAuth();
   const claims = await getTokenClaims(accessToken);
   const { paid } = await searchParams;
