@@ -5,7 +5,7 @@ set -eu
 uv=$(realpath "$(command -v "$1")")
 shift
 cd "$(dirname "$0")"
-for name in flask fastapi; do
+for name in flask flask-authkit fastapi; do
     (cd "$name" && "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
         --no-emit-index-url --no-emit-find-links --output-file requirements.lock "$@" requirements.in)
 done
