@@ -66,6 +66,7 @@ RESETS = ("tests/http/sign_in/test_password_resets.py", "-k", "sqlite")
 EMAIL_CHANGES = ("tests/http/sign_in/test_email_changes.py", "-k", "sqlite")
 INVITATIONS = ("tests/http/sign_in/test_invitations.py", "-k", "sqlite")
 MESSAGES = ("tests/rules/test_message_outbox.py", "-k", "sqlite")
+MESSAGES_AT_ONCE = ("tests/rules/test_message_outbox.py", "-k", "fifty_processes")
 SENDING = ("tests/rules/test_message_sending.py", "-k", "sqlite")
 NOTICES = ("tests/rules/test_message_notices.py", "-k", "sqlite")
 SMTP = ("tests/unit/test_smtp_sender.py",)
@@ -1844,6 +1845,7 @@ MUTANTS = [
     Mutant(
         "a deleted factor leaves grace",
         "rules/factors/deletion.py",
+        "rules/factors/factors.py",
         "if any(factor.is_active for factor in deleted):",
         "if False:",
         GRACE,
@@ -3322,6 +3324,8 @@ MUTANTS = [
         "store/tables/send_limits.py",
         "WHERE NOT (send_limits.last_kind = excluded.last_kind\n",
         "WHERE NOT (send_limits.last_kind = '' \n",
+        "send_limits.last_kind = excluded.last_kind\n",
+        "send_limits.last_kind = ''\n",
         MESSAGES,
     ),
     Mutant(
@@ -3371,7 +3375,7 @@ MUTANTS = [
         "store/tables/messages.py",
         "WHERE environment = $1 AND id = $4 AND state = 'pending' AND due_at <= $2 AND {UNCLAIMED}",
         "WHERE environment = $1 AND id = $4 AND ($2 < $3 OR due_at <= $2)",
-        MESSAGES,
+        MESSAGES_AT_ONCE,
     ),
     Mutant(
         "a lost claim still settles",

@@ -91,7 +91,7 @@ def test_absent_password_stays_for_the_same_server_alone(api: httpx.Client) -> N
         ({"from_address": "a@example.org, b@example.org"}, "from_address"),
         ({"from_name": "Acme\r\nBcc: b@example.org"}, "from_name"),
         ({"from_name": ""}, "from_name"),
-        ({"reply_to": "no address"}, "reply_to"),
+        ({"reply_to": "no-address"}, "reply_to"),
         ({"smtp": None}, "smtp"),
         ({"smtp": {"host": "mail.example.org", "port": 0}}, "smtp.port"),
         ({"smtp": {"host": "mail.example.org", "security": "none"}}, "smtp.security"),

@@ -147,6 +147,23 @@ async def test_refusal_says_when_the_hour_and_the_day_end(site: Installation) ->
             assert refused.value.retry_at == start + (3_600_000 if minute == 4 else DAY)
 
 
+async def test_hour_ends_for_all_kinds(site: Installation) -> None:
+    start = site.clock.now
+    for kind in ("email_verification", "magic_auth", "password_reset", "email_change", "invitation"):
+        await queue(site, kind)
+    with pytest.raises(errors.SendLimitReached) as refused:
+        await queue(site, "one_time_code")
+    assert refused.value.retry_at == start + 3_600_000
+
+
+async def test_test_message_counts_and_needs_an_address(site: Installation) -> None:
+    with pytest.raises(errors.InvalidRequest):
+        await site.af.run(site.af.messages.charge_test(site.environment, "a@example.com, b@example.com"))
+    await site.af.run(site.af.messages.charge_test(site.environment, TO))
+    with pytest.raises(errors.SendLimitReached):
+        await site.af.run(site.af.messages.charge_test(site.environment, TO))
+
+
 async def test_user_is_limited_over_addresses(site: Installation) -> None:
     for number in range(5):
         await queue(site, "email_change", to=f"ann{number}@example.com", user_id="user_1")

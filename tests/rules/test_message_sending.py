@@ -247,6 +247,19 @@ async def test_webhook_gets_the_message_signed(site: Installation, receiver: Rec
     }
 
 
+async def test_webhook_keeps_its_secret_until_its_url_changes(site: Installation) -> None:
+    hook = SetMailSender(kind="webhook", webhook=SetMessageWebhook("https://app.example.org/mail"))
+    first = await site.af.run(site.af.senders.set(site.environment, hook))
+    assert first.new_secret
+    again = await site.af.run(site.af.senders.set(site.environment, hook))
+    assert (again.new_secret, again.settings) == (None, first.settings)
+    other = SetMailSender(kind="webhook", webhook=SetMessageWebhook("https://app.example.org/other"))
+    assert (await site.af.run(site.af.senders.set(site.environment, other))).new_secret not in {
+        None,
+        first.new_secret,
+    }
+
+
 async def test_webhook_that_refuses_is_tried_again(site: Installation, receiver: Receiver) -> None:
     await use(site, kind="webhook", webhook=SetMessageWebhook(receiver.url))
     receiver.status, receiver.answer = 500, CODE.encode()

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
+from authfactor.errors import InvalidRequest
 from authfactor.models import BrandingRecord
 from authfactor.models.messages import MessageKind
 from authfactor.rules.messages import languages
@@ -19,6 +20,7 @@ from authfactor.rules.messages.rendering import (
     RenderedMessage,
     brand_of,
     render,
+    sample,
 )
 
 MINUTE = 60_000
@@ -128,3 +130,17 @@ def test_brand_is_the_branding_or_the_team_name() -> None:
     assert brand_of("Acme", BrandingRecord(None, None, None, 0)) == Brand("Acme", "#1f5fd0")
     assert brand_of("Acme", BrandingRecord("Shop", "#112233", None, 0)) == Brand("Shop", "#112233")
     assert "border-top:4px solid #112233" in rendered(brand=Brand("Shop", "#112233")).html
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sample_has_what_the_kind_has(kind: Any) -> None:  # noqa: ANN401 - a kind
+    found = sample(kind, Brand("Acme"), "de")
+    is_link = kind in {"password_reset", "invitation"}
+    assert (SAMPLE_VALUES["url"] in found.text) == is_link
+    assert (SAMPLE_VALUES["code"] in found.text) == (kind not in NOTICES and not is_link)
+
+
+def test_sample_of_an_unknown_kind_or_language_is_refused() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        sample("letter", Brand("Acme"), "xx")
+    assert [item.field for item in refused.value.items] == ["kind", "locale"]

@@ -210,3 +210,13 @@ async def test_dot_in_the_text_does_not_end_the_mail() -> None:
     body = box.mails[0].get_body(("plain",))
     assert body is not None
     assert body.get_content().splitlines() == ["a", ".", "MAIL FROM:<eve@example.com>"]
+
+
+async def test_next_address_of_the_host_is_tried() -> None:
+    async with mail_server() as box:
+
+        async def resolve(_host: str, _port: int) -> list[str]:
+            return ["127.0.0.2", "127.0.0.1"]
+
+        assert await send(server(box.port), resolver=resolve) == SendOutcome(None)
+    assert len(box.mails) == 1

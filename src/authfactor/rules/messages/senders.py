@@ -86,9 +86,7 @@ class Senders:
 
     @unit
     async def _set(self, scope: Scope, request: SetMailSender, mail: MailOptions, private: bool) -> MailSetUp:  # noqa: FBT001 - a unit's arguments
-        known = await scope.tx.environments.lock(scope.number)
-        if known is None:
-            raise errors.NotFound("Environment", scope.environment.client_id)
+        known = await scope.tx.environments.lock(scope.number) or scope.environment
         stored = await scope.tx.senders.of_channel(scope.number, MAIL)
         before = None if stored is None else self._opened(scope.number, stored)
         webhook, new_secret = self._webhook(request.webhook, before)

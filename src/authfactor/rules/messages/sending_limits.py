@@ -65,13 +65,11 @@ class SendingLimits:
 async def _retry_at(scope: Scope, kind: str, limited: _Limited) -> int:
     """Return when the subject may be charged again."""
     sent = await scope.tx.send_limits.of_subject(scope.number, limited.subject)
-    ends = [scope.now + 1]
-    if sent is not None:
-        limits, interval = limited.limits, limited.limits.interval * 1000
-        if sent.last_kind == kind:
-            ends.append(sent.last_at + interval)
-        if sent.hour_count >= limits.per_hour:
-            ends.append(sent.hour_at + HOUR)
-        if sent.day_count >= limits.per_day:
-            ends.append(sent.day_at + DAY)
+    limits, ends = limited.limits, [scope.now + 1]
+    if sent.last_kind == kind:
+        ends.append(sent.last_at + limits.interval * 1000)
+    if sent.hour_count >= limits.per_hour:
+        ends.append(sent.hour_at + HOUR)
+    if sent.day_count >= limits.per_day:
+        ends.append(sent.day_at + DAY)
     return max(ends)

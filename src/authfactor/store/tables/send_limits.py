@@ -65,7 +65,7 @@ class SendLimitsTable:
         values = (environment, subject, kind, now, *around, limits.per_hour, limits.per_day)
         return await self._db.run(CHARGE, *values) == 1
 
-    async def of_subject(self, environment: int, subject: str) -> Sent | None:
-        """Return what a subject has been charged, or None."""
+    async def of_subject(self, environment: int, subject: str) -> Sent:
+        """Return what a subject has been charged; zeros if nothing."""
         row = await self._db.one(OF_SUBJECT, environment, subject)
-        return None if row is None else Sent(*row)
+        return Sent("", 0, 0, 0, 0, 0) if row is None else Sent(*row)
