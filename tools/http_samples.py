@@ -319,8 +319,12 @@ WRITERS: Final[Mapping[str, Callable[[Request, str], str]]] = {
 
 
 def languages(page: Endpoint) -> list[str]:
-    """Name the languages that a page's sample is written in here: all others, if no SDK has a method."""
-    if any(method.title != "httpx" for language, method in page.reference.items() if language != "curl"):
+    """Name the languages that a page's sample is written in here: all without an SDK's sample.
+
+    None, if samples with the SDKs of more languages than JavaScript and Python are written.
+    """
+    sdks = {name for name, method in page.reference.items() if name != "curl" and method.title != "httpx"}
+    if sdks - {"js", "python"}:
         return []
     return [language for language in WRITERS if language not in page.reference]
 

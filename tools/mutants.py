@@ -1845,7 +1845,6 @@ MUTANTS = [
     Mutant(
         "a deleted factor leaves grace",
         "rules/factors/deletion.py",
-        "rules/factors/factors.py",
         "if any(factor.is_active for factor in deleted):",
         "if False:",
         GRACE,
@@ -2996,6 +2995,13 @@ MUTANTS = [
         ("tests/http/sign_in/test_passkey_sign_in.py", "-k", "sqlite"),
     ),
     Mutant(
+        "sessions without a second factor claim a password instead of a magic code",
+        "store/tables/sessions.py",
+        " WHEN 'magic_code' THEN 'email'",
+        "",
+        MAGIC,
+    ),
+    Mutant(
         "a mailed code is accepted after it was used",
         "rules/email_flows/mailed_codes.py",
         '        if current.used_at is not None:\n            return "used"\n',
@@ -3322,8 +3328,6 @@ MUTANTS = [
     Mutant(
         "two messages of a kind follow each other at once",
         "store/tables/send_limits.py",
-        "WHERE NOT (send_limits.last_kind = excluded.last_kind\n",
-        "WHERE NOT (send_limits.last_kind = '' \n",
         "send_limits.last_kind = excluded.last_kind\n",
         "send_limits.last_kind = ''\n",
         MESSAGES,

@@ -32,7 +32,7 @@ PUBLIC: Final = {
     " WebhookEndpoint verify_event MailSender Message SenderTest"
     " TrustedDevice TrustedDeviceIssued TrustedDeviceNextToken"
     " AnyAuthenticationFactor Passkey BegunPasskeySignIn PasskeyChallengeOptions BegunPasskeyRegistration"
-    " EmailChange EmailChangeConfirmation EmailVerification EmailVerificationRequiredError Identity"
+    " EmailChange EmailChangeConfirmation EmailVerification EmailVerificationRequiredError UserIdentity"
     " FactorImport FactorImportResult FactorProfile"
     " Invitation MagicAuth PasskeySignals PasswordReset UserResponse",
     "Client": "close events hosted_pages messages mfa mfa_policies user_management webhooks",

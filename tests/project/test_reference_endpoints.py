@@ -35,7 +35,8 @@ def success_schema(operation: dict[str, Any]) -> dict[str, Any] | None:
     """Return the schema of the successful response, or None without a body in JSON."""
     status = min(operation["responses"])
     content = operation["responses"][status].get("content", {}).get("application/json")
-    return named(content["schema"]) if content else None
+    # A bare array is described by its items.
+    return named(content["schema"].get("items", content["schema"])) if content else None
 
 
 def named(reference_to: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from authfactor import errors
 from authfactor.models import MfaOptions, PendingSignIn
 from authfactor.rules.authentication.opaque_tokens import token_hash
-from authfactor.rules.authentication.session_methods import BY_RECOVERY_CODE, BY_TOTP, ONE_STEP
+from authfactor.rules.authentication.session_state import BY_RECOVERY_CODE, BY_TOTP, ONE_STEP
 from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.maintenance.after_restore import AfterRestore
 from authfactor.rules.tenants.environments import options_of

@@ -31,10 +31,10 @@ from authfactor.client.mailed_types import (
     EmailChange,
     EmailChangeConfirmation,
     EmailVerification,
-    Identity,
     Invitation,
     MagicAuth,
     PasswordReset,
+    UserIdentity,
     UserResponse,
 )
 from authfactor.client.message_types import MailSender, Message, SenderTest
@@ -124,7 +124,6 @@ __all__ = [
     "FactorProfile",
     "HostedPageBranding",
     "HostedPageLink",
-    "Identity",
     "Invitation",
     "Jwk",
     "Jwks",
@@ -165,6 +164,7 @@ __all__ = [
     "UnprocessableEntityError",
     "User",
     "UserFactor",
+    "UserIdentity",
     "UserMfaPolicy",
     "UserResponse",
     "WebhookDelivery",

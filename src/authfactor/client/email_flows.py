@@ -7,9 +7,9 @@ from authfactor.client.mailed_types import (
     EmailChange,
     EmailChangeConfirmation,
     EmailVerification,
-    Identity,
     MagicAuth,
     PasswordReset,
+    UserIdentity,
     UserResponse,
 )
 from authfactor.client.operations import ApiCall, Group, decoder, drop_none, operation, path
@@ -199,6 +199,8 @@ class MailedLinkMethods(Group):
         return ApiCall("POST", url_path, decoder(EmailChangeConfirmation), {"code": code})
 
     @operation
-    def get_user_identities(self, user_id: str) -> ApiCall[list[Identity]]:
+    def get_user_identities(self, user_id: str) -> ApiCall[list[UserIdentity]]:
         """Return a user's accounts at social providers; this server has none. Raises `NotFoundError`."""
-        return ApiCall("GET", path("/user_management/users/{}/identities", user_id), decoder(list[Identity]))
+        return ApiCall(
+            "GET", path("/user_management/users/{}/identities", user_id), decoder(list[UserIdentity])
+        )

@@ -80,7 +80,7 @@ class EmailChangeConfirmation(Model, frozen=True, kw_only=True):
     object: Literal["email_change_confirmation"] = "email_change_confirmation"
 
 
-class Identity(Model, frozen=True, kw_only=True):
+class UserIdentity(Model, frozen=True, kw_only=True):
     """An account at a social provider."""
 
     idp_id: str

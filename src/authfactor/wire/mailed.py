@@ -11,6 +11,7 @@ from authfactor.wire.requests import RequestModel
 from authfactor.wire.responses import ResponseModel, Timestamp, UserObject
 
 CodeText = Annotated[str | None, Meta(description="The six digits from the mail.")]
+Locale = Annotated[str | None, Meta(description="Language of the mail, such as `de`.")]
 Email = Annotated[str | None, Meta(description="The user's email address.")]
 
 
@@ -18,6 +19,12 @@ class ConfirmMailedCode(RequestModel, frozen=True, gc=False):
     """Confirm with a code that was mailed."""
 
     code: CodeText = None
+
+
+class SendEmailVerification(RequestModel, frozen=True, gc=False):
+    """Mail a code that verifies an email."""
+
+    locale: Locale = None
 
 
 class CreateMagicAuth(RequestModel, frozen=True, gc=False):
@@ -29,6 +36,7 @@ class CreateMagicAuth(RequestModel, frozen=True, gc=False):
     ] = None
     ip_address: str | None = None
     user_agent: str | None = None
+    locale: Locale = None
     signals_id: str | None = None
     radar_auth_attempt_id: str | None = None
 
@@ -45,6 +53,7 @@ class CreatePasswordReset(RequestModel, frozen=True, gc=False):
     """Make a link to a new password."""
 
     email: Email = None
+    locale: Locale = None
 
 
 class SendPasswordReset(RequestModel, frozen=True, gc=False):
@@ -67,6 +76,7 @@ class SendEmailChange(RequestModel, frozen=True, gc=False):
     """Mail a code to a user's new address."""
 
     new_email: Annotated[str | None, Meta(description="The address that is to replace the user's.")] = None
+    locale: Locale = None
 
 
 class UserAnswer(ResponseModel, frozen=True, gc=False):

@@ -275,6 +275,17 @@ async def test_a_second_factor_comes_after_the_code(application: Application) ->
     assert session["auth_method"] == "magic_code"
 
 
+async def test_a_session_without_its_second_factor_keeps_how_it_began(application: Application) -> None:
+    member = await application.member()
+    made = await magic(application, member["email"])
+    body = refused(await enter(application, member["email"], made["code"]), "mfa_challenge", 403)
+    tokens = fields(await application.answer(Pending(body, SECRET)), 200)
+    factor = body["authentication_factors"][0]["id"]
+    assert (await application.api.delete(f"/auth/factors/{factor}")).status_code == 204
+    renewed = fields(await application.refresh(tokens["refresh_token"]), 200)
+    assert claims(renewed)["amr"] == ["email"]
+
+
 async def test_a_restore_ends_codes_resets_and_invitations(application: Application) -> None:
     user = await application.user()
     made = await magic(application, user["email"])
@@ -301,8 +312,10 @@ async def test_mail_has_the_code_and_stops_at_the_limit(application: Application
     refused(answer, "daily_quota_exceeded", 429)
     # The code that was mailed is still good.
     application.clock.advance(30)
-    newer = await magic(application, user["email"])
+    newer = await magic(application, user["email"], locale="fr")
     assert await mails(application) == [("magic_auth", user["email"], {"code": newer["code"]})]
+    languages = application.sql("SELECT locale FROM messages ORDER BY id")
+    assert languages == [("de",), ("fr",)]
     fields(await enter(application, user["email"], newer["code"]), 200)
 
 

@@ -13,7 +13,8 @@ SIGN_IN = "sign-in"
 
 async def send_email_verification(request: Request) -> Response:
     """Send a verification email."""
-    unit = request.af.email_flows.email_verifications.send(request.environment, request.ids[0])
+    locale = request.read_body(mailed.SendEmailVerification).locale
+    unit = request.af.email_flows.email_verifications.send(request.environment, request.ids[0], locale)
     return await request.write(unit, mailed.user_answer)
 
 
@@ -34,7 +35,8 @@ async def create_magic_auth(request: Request) -> Response:
     """Create a magic code."""
     body = request.read_body(mailed.CreateMagicAuth)
     requests.refuse_not_served(body)
-    unit = request.af.email_flows.magic_auth.create(request.environment, body.email, body.invitation_token)
+    rules = request.af.email_flows.magic_auth
+    unit = rules.create(request.environment, body.email, body.invitation_token, body.locale)
     return await request.write(unit, _magic_auth)
 
 
@@ -55,7 +57,8 @@ async def get_magic_auth(request: Request) -> Response:
 async def send_email_change(request: Request) -> Response:
     """Send an email change."""
     body = request.read_body(mailed.SendEmailChange)
-    unit = request.af.email_flows.email_changes.send(request.environment, request.ids[0], body.new_email)
+    rules = request.af.email_flows.email_changes
+    unit = rules.send(request.environment, request.ids[0], body.new_email, body.locale)
     return await request.write(unit, _email_change)
 
 
@@ -86,6 +89,7 @@ ROUTES = [
         send_email_verification,
         200,
         "Send a verification email",
+        takes=mailed.SendEmailVerification,
         gives=mailed.UserAnswer,
         refusals=(400, 404, 422, 429),
         tag=USERS,

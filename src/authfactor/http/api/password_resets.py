@@ -13,7 +13,8 @@ from authfactor.wire import mailed
 async def create_password_reset(request: Request) -> Response:
     """Create a password reset."""
     body = request.read_body(mailed.CreatePasswordReset)
-    unit = request.af.email_flows.password_resets.create(request.environment, body.email)
+    rules = request.af.email_flows.password_resets
+    unit = rules.create(request.environment, body.email, locale=body.locale)
     return await request.write(unit, _reset)
 
 

@@ -16,7 +16,7 @@ from authfactor.otp import totp
 from authfactor.rules.authentication.code_refusals import CODE_REFUSALS, bad_pending, code_refusal
 from authfactor.rules.authentication.opaque_tokens import token_hash
 from authfactor.rules.authentication.repeated_sign_ins import RepeatedSignIns
-from authfactor.rules.authentication.session_methods import AMR, begun_by
+from authfactor.rules.authentication.session_state import AMR, begun_by
 from authfactor.rules.authentication.sessions import PreparedSession, Sessions
 from authfactor.rules.authentication.sign_in_events import SignInEvents
 from authfactor.rules.authentication.step_up import StepUp, password_mark

@@ -21,9 +21,14 @@ from authfactor.models import (
 from authfactor.rules.authentication import session_state
 from authfactor.rules.authentication.password_attempts import PasswordAttempts
 from authfactor.rules.authentication.password_hashing import PasswordHasher, api_share
-from authfactor.rules.authentication.session_methods import BY_MAGIC_CODE, ONE_STEP
 from authfactor.rules.authentication.session_raising import SessionRaising
-from authfactor.rules.authentication.session_state import ACR_VALUES, PHISHING_RESISTANT, TWO_STEPS
+from authfactor.rules.authentication.session_state import (
+    ACR_VALUES,
+    BY_MAGIC_CODE,
+    ONE_STEP,
+    PHISHING_RESISTANT,
+    TWO_STEPS,
+)
 from authfactor.rules.authentication.sign_in import PasswordHashChanged
 from authfactor.rules.authentication.sign_in_events import SignInEvents
 from authfactor.rules.events import event_log

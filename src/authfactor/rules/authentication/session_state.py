@@ -13,6 +13,21 @@ ACR_VALUES: Final = ("urn:authfactor:acr:1", "urn:authfactor:acr:2", "urn:authfa
 TWO_STEPS: Final = 2
 PHISHING_RESISTANT: Final = 3
 
+ONE_STEP: Final = "pwd"
+BY_TOTP: Final = "pwd otp mfa"
+# RFC 8176 registers no value for a recovery code, nor for a code that was mailed.
+BY_RECOVERY_CODE: Final = "pwd recovery_code mfa"
+BY_TRUSTED_DEVICE: Final = "pwd trusted_device"
+BY_MAGIC_CODE: Final = "email"
+AMR: "Final[dict[Method, str]]" = {
+    "totp": BY_TOTP,
+    "recovery_code": BY_RECOVERY_CODE,
+    "trusted_device": BY_TRUSTED_DEVICE,
+    "webauthn": "pwd pop user mfa",
+}
+_AUTH_METHODS: Final = {ONE_STEP: "password", BY_MAGIC_CODE: "magic_code"}
+MAGIC_CODE: Final = _AUTH_METHODS[BY_MAGIC_CODE]
+
 SECOND_FACTOR_AMR: "Final[dict[Method, str]]" = {
     "totp": "otp mfa",
     "recovery_code": "recovery_code mfa",
@@ -53,3 +68,18 @@ def idle_since(settings: Settings, now: int) -> int:
     """Return the time (milliseconds) at which a session must have been active after; -1 without a limit."""
     idle = settings.session_inactivity * 1000
     return now - idle if idle else -1
+
+
+def begun_by(auth_method: str | None, amr: str) -> str:
+    """Return the methods `amr` of a sign-in by password for one that began with a magic code, if it did."""
+    return amr if auth_method is None else f"{BY_MAGIC_CODE}{amr.removeprefix(ONE_STEP)}"
+
+
+def auth_method_of(amr: str) -> str:
+    """Return what the API calls the first method of a session."""
+    return _AUTH_METHODS.get(amr.partition(" ")[0], "passkey")
+
+
+def has_second_factor(amr: str) -> bool:
+    """Return whether the methods are those of two factors."""
+    return "mfa" in amr.split(" ")

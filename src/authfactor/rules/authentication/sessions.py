@@ -20,7 +20,7 @@ from authfactor.models import (
     UserRecord,
 )
 from authfactor.rules import pagination
-from authfactor.rules.authentication import access_token_claims, session_methods, session_state
+from authfactor.rules.authentication import access_token_claims, session_state
 from authfactor.rules.authentication.applied_policy import options_of
 from authfactor.rules.authentication.opaque_tokens import random_token, token_hash
 from authfactor.rules.authentication.step_up import StepUp, may_be_due, with_deadline
@@ -106,10 +106,10 @@ class Sessions:
             user_id=user_id,
             ip_address=ip_address,
             user_agent=user_agent,
-            auth_method=session_methods.auth_method_of(amr),
+            auth_method=session_state.auth_method_of(amr),
             amr=amr,
             authenticated_at=now,
-            mfa_at=now if session_methods.has_second_factor(amr) else None,
+            mfa_at=now if session_state.has_second_factor(amr) else None,
             last_active_at=now,
             expires_at=now + self._settings.session_life * 1000,
             ended_at=None,

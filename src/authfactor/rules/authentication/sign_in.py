@@ -15,7 +15,7 @@ from authfactor.rules.authentication import password_throttling
 from authfactor.rules.authentication.password_attempts import PasswordAttempts, bad_credentials
 from authfactor.rules.authentication.password_hashing import PasswordHasher, api_share
 from authfactor.rules.authentication.second_step import SecondStep
-from authfactor.rules.authentication.session_methods import AMR, ONE_STEP
+from authfactor.rules.authentication.session_state import AMR, ONE_STEP
 from authfactor.rules.authentication.sessions import PreparedSession, Sessions
 from authfactor.rules.authentication.sign_in_events import SignInEvents
 from authfactor.rules.authentication.step_up import StepUp, with_deadline

@@ -10,7 +10,7 @@ from authfactor.models import Environment, PendingSignIn, SignedIn
 from authfactor.rules.authentication.code_refusals import bad_pending
 from authfactor.rules.authentication.opaque_tokens import token_hash
 from authfactor.rules.authentication.repeated_sign_ins import RepeatedSignIns
-from authfactor.rules.authentication.session_methods import BY_TRUSTED_DEVICE, begun_by
+from authfactor.rules.authentication.session_state import BY_TRUSTED_DEVICE, begun_by
 from authfactor.rules.authentication.sessions import PreparedSession, Sessions
 from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.authentication.trusted_device_tokens import TrustedDeviceTokens, refusal

@@ -41,7 +41,9 @@ class EmailChanges:
         self._codes = codes
         self._outbox = outbox
 
-    def send(self, environment: Environment, user_id: str, new_email: str | None) -> Unit[PendingEmailChange]:
+    def send(
+        self, environment: Environment, user_id: str, new_email: str | None, locale: str | None = None
+    ) -> Unit[PendingEmailChange]:
         """Mail a code to a new address, which replaces the one before.
 
         Raises `InvalidRequest`; the unit raises `NotFound`, `Conflict`, and `SendLimitReached`.
@@ -50,15 +52,17 @@ class EmailChanges:
             raise InvalidRequest(Item("new_email", "new_email_required", "new_email: required."))
         if not is_email(new_email):
             raise InvalidRequest(Item("new_email", "invalid_email", "new_email: not an email address."))
-        return self._send(environment, user_id, without_nul(new_email).strip())
+        return self._send(environment, user_id, without_nul(new_email).strip(), locale)
 
     @unit
-    async def _send(self, scope: Scope, user_id: str, new_email: str) -> PendingEmailChange:
+    async def _send(
+        self, scope: Scope, user_id: str, new_email: str, locale: str | None
+    ) -> PendingEmailChange:
         user = await lock_user(scope, user_id)
         if email_key(new_email) == email_key(user.email):
             raise errors.Conflict("email_change_not_needed", "The user has this email already.")
         await _require_free(scope, user, new_email)
-        issued = await self._codes.issue(scope, user, PURPOSE, new_email)
+        issued = await self._codes.issue(scope, user, PURPOSE, new_email, locale)
         return PendingEmailChange(user, issued.record)
 
     @unit

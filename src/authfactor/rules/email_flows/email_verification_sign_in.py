@@ -5,7 +5,7 @@ from authfactor.models import Clock, Environment, PendingSignIn, SignedIn, SignI
 from authfactor.models.mailed import MailedCode
 from authfactor.rules.authentication.code_refusals import bad_pending
 from authfactor.rules.authentication.opaque_tokens import token_hash
-from authfactor.rules.authentication.session_methods import ONE_STEP, begun_by
+from authfactor.rules.authentication.session_state import ONE_STEP, begun_by
 from authfactor.rules.authentication.sessions import PreparedSession, Sessions
 from authfactor.rules.authentication.step_up import (
     EMAIL_VERIFICATION,

@@ -38,7 +38,7 @@ class EmailVerifications:
         self._codes = codes
 
     @unit
-    async def send(self, scope: Scope, user_id: str) -> UserRecord:
+    async def send(self, scope: Scope, user_id: str, locale: str | None = None) -> UserRecord:
         """Mail a code to a user, which replaces the one before.
 
         Raises `NotFound`, `MailedCodeRefused` if the email is verified, and `SendLimitReached`.
@@ -46,7 +46,7 @@ class EmailVerifications:
         user = await lock_user(scope, user_id)
         if user.email_verified:
             raise MailedCodeRefused("email_already_verified", "The email is verified already.")
-        await self._issue(scope, user)
+        await self._issue(scope, user, locale)
         return user
 
     async def mail_once_more(self, scope: Scope, user: UserRecord) -> MailedCode:
@@ -62,8 +62,8 @@ class EmailVerifications:
                 raise
             return current
 
-    async def _issue(self, scope: Scope, user: UserRecord) -> IssuedCode:
-        issued = await self._codes.issue(scope, user, PURPOSE, user.email)
+    async def _issue(self, scope: Scope, user: UserRecord, locale: str | None = None) -> IssuedCode:
+        issued = await self._codes.issue(scope, user, PURPOSE, user.email, locale)
         shape = mailed.email_verification_event(issued.record)
         await self._log.append(scope, event_log.EMAIL_VERIFICATION_CREATED, user.id, shape)
         return issued

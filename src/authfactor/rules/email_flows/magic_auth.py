@@ -31,7 +31,11 @@ class MagicCodes:
         self._codes = codes
 
     def create(
-        self, environment: Environment, email: str | None, invitation_token: str | None = None
+        self,
+        environment: Environment,
+        email: str | None,
+        invitation_token: str | None = None,
+        locale: str | None = None,
     ) -> Unit[IssuedCode]:
         """Mail a code, which replaces the one before; an unknown email becomes a user.
 
@@ -44,10 +48,12 @@ class MagicCodes:
             require_method(environment, "magic_auth")
         except SignInMethodOff as off:
             raise errors.OAuthRefused(off.code, off.message) from None
-        return self._create(environment, address, invitation_token or None)
+        return self._create(environment, address, invitation_token or None, locale)
 
     @unit
-    async def _create(self, scope: Scope, email: str, invitation_token: str | None) -> IssuedCode:
+    async def _create(
+        self, scope: Scope, email: str, invitation_token: str | None, locale: str | None
+    ) -> IssuedCode:
         invited = invitation_token is not None
         if (
             invitation_token is not None
@@ -55,7 +61,7 @@ class MagicCodes:
         ):
             raise invitation_use.invalid()
         user = await self._user(scope, email, invited=invited)
-        issued = await self._codes.issue(scope, user, PURPOSE, user.email)
+        issued = await self._codes.issue(scope, user, PURPOSE, user.email, locale)
         shape = mailed.magic_auth_event(issued.record)
         await self._log.append(scope, event_log.MAGIC_AUTH_CREATED, user.id, shape)
         return issued

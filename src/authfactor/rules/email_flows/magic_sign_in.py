@@ -8,7 +8,7 @@ from authfactor.email_identity import email_key
 from authfactor.models import Clock, Environment, SignedIn, SignInStart, UserRecord
 from authfactor.models.mailed import MailedCode
 from authfactor.rules.authentication.password_throttling import stranger_subject
-from authfactor.rules.authentication.session_methods import BY_MAGIC_CODE, MAGIC_CODE
+from authfactor.rules.authentication.session_state import BY_MAGIC_CODE, MAGIC_CODE
 from authfactor.rules.authentication.sessions import PreparedSession, Sessions
 from authfactor.rules.authentication.sign_in_events import SignInEvents
 from authfactor.rules.authentication.step_up import StepUp, with_deadline

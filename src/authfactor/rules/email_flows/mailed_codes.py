@@ -67,8 +67,18 @@ class MailedCodes:
         self._settings = settings
         self._outbox = outbox
 
-    async def issue(self, scope: Scope, user: UserRecord, purpose: CodePurpose, email: str) -> IssuedCode:
-        """Make the user's only code of a purpose and queue its mail. Raises `SendLimitReached`."""
+    async def issue(
+        self,
+        scope: Scope,
+        user: UserRecord,
+        purpose: CodePurpose,
+        email: str,
+        locale: str | None = None,
+    ) -> IssuedCode:
+        """Make the user's only code of a purpose and queue its mail, by default in the user's language.
+
+        Raises `SendLimitReached`.
+        """
         code = f"{int.from_bytes(self._entropy(_ENTROPY_BYTES), 'big') % _CODES:06d}"
         made = self._new_id(KINDS[purpose][0])
         record = MailedCode(
@@ -91,7 +101,7 @@ class MailedCodes:
             to=email,
             user_id=user.id,
             values={"code": code},
-            locale=user.locale,
+            locale=locale or user.locale,
             expires_at=record.expires_at,
             reference=made,
         )

@@ -56,7 +56,11 @@ class PasswordResets:
         self._outbox = outbox
 
     def create(
-        self, environment: Environment, email: str | None, page: str | None = None
+        self,
+        environment: Environment,
+        email: str | None,
+        page: str | None = None,
+        locale: str | None = None,
     ) -> Unit[IssuedReset]:
         """Mail a link to `page`, by default the environment's.
 
@@ -65,10 +69,10 @@ class PasswordResets:
         """
         address = required_email(email)
         require_method(environment, "password")
-        return self._create(environment, address, page)
+        return self._create(environment, address, page, locale)
 
     @unit
-    async def _create(self, scope: Scope, email: str, page: str | None) -> IssuedReset:
+    async def _create(self, scope: Scope, email: str, page: str | None, locale: str | None) -> IssuedReset:
         user = await scope.tx.users.by_email(scope.number, email)
         if user is None:
             raise errors.NotFound("User", email)
@@ -89,7 +93,7 @@ class PasswordResets:
             to=user.email,
             user_id=user.id,
             values={"url": url},
-            locale=user.locale,
+            locale=locale or user.locale,
             expires_at=record.expires_at,
             reference=made,
         )

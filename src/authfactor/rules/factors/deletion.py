@@ -1,7 +1,7 @@
 """What follows when factors are deleted."""
 
 from authfactor.models import FactorRecord
-from authfactor.rules.authentication.session_methods import ONE_STEP
+from authfactor.rules.authentication.session_state import ONE_STEP
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.unit import Scope
 

@@ -12,7 +12,7 @@ import msgspec
 from authfactor import errors
 from authfactor.models import NextDeviceToken, UserRecord, Verification
 from authfactor.models.hosted_sign_in import AuthenticationProof
-from authfactor.rules.authentication.session_methods import BY_TRUSTED_DEVICE
+from authfactor.rules.authentication.session_state import BY_TRUSTED_DEVICE
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.challenges import Challenges

@@ -11,7 +11,7 @@ from authfactor.models import Clock, Environment, UserRecord
 from authfactor.models.hosted_sign_in import AuthenticationProof
 from authfactor.models.mailed import MailedCode
 from authfactor.rules.authentication.applied_policy import options_of
-from authfactor.rules.authentication.session_methods import BY_MAGIC_CODE, MAGIC_CODE
+from authfactor.rules.authentication.session_state import BY_MAGIC_CODE, MAGIC_CODE
 from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.email_flows.email_verifications import PURPOSE as VERIFICATION
 from authfactor.rules.email_flows.email_verifications import EmailVerifications

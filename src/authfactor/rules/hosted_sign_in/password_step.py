@@ -6,7 +6,7 @@ import msgspec
 
 from authfactor.models import Clock, Environment, UserRecord
 from authfactor.models.hosted_sign_in import AuthenticationProof
-from authfactor.rules.authentication.session_methods import ONE_STEP
+from authfactor.rules.authentication.session_state import ONE_STEP
 from authfactor.rules.authentication.sign_in import RightPassword, SignIn
 from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.hosted_sign_in.flow_progress import FlowAdvance, FlowProgress, FlowVisit

@@ -9,7 +9,7 @@ from authfactor.crypto import passwords
 from authfactor.errors import InvalidUserField, Item, PasswordTooWeak, SignInRefused, UserCreationFailed
 from authfactor.models import Clock, UserRecord
 from authfactor.models.hosted_sign_in import AuthenticationProof
-from authfactor.rules.authentication.session_methods import ONE_STEP
+from authfactor.rules.authentication.session_state import ONE_STEP
 from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.email_flows import invitation_use
 from authfactor.rules.hosted_sign_in.flow_progress import FlowAdvance, FlowProgress, FlowVisit

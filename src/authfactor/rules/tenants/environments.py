@@ -21,7 +21,6 @@ from authfactor.models import (
 from authfactor.rules.authentication.opaque_tokens import random_token
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.tenants.page_urls import check_redirect, check_sign_in
 from authfactor.rules.unit import InstallationScope, Scope, installation_unit, unit
 from authfactor.store import Store, Unit
 from authfactor.wire import timestamps
@@ -158,9 +157,11 @@ class Environments:
         The unit raises `Conflict` when another environment has the name, and `Outdated` when the environment
         has changed since `if_updated_at`, the `updated_at` that the caller saw.
         """
-        for url in options.page_redirects if options is not None else ():
-            check_redirect(url)
         if options is not None:
+            from authfactor.rules.tenants.page_urls import check_redirect, check_sign_in  # noqa: PLC0415 - for operators
+
+            for url in options.page_redirects:
+                check_redirect(url)
             _check_device_days(options.trusted_device_days)
             check_sign_in(options.sign_in)
             if options.sign_in_url is not None:
