@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import pytest
 
 from authfactor import errors
+from authfactor.rules.hosted_sign_in.flow_progress import FlowVisit
 from authfactor.rules.hosted_sign_in.flow_refusals import FlowCompleted, FlowIncomplete, FlowUnknown
 from authfactor.rules.hosted_sign_in.sign_in_flows import CompletedFlow, StartedFlow
 from authfactor.rules.unit import Scope
@@ -202,23 +203,19 @@ async def test_proof_is_void_after_the_password_was_changed(browser: Browser, us
 async def test_account_of_the_browser_is_adopted_unless_it_is_asked_again(
     browser: Browser, user: Json, asks_again: bool
 ) -> None:
-    application, flows = browser.application, browser.application.af.sign_in_flows
+    application = browser.application
     await browser.sign_in(user)
     application.clock.advance(1)
     changes = {"max_age": "0"} if asks_again else {}
-    flow = await browser.flow(prompt="select_account", **changes)
-    opened = await application.af.read(flows.load(*flow))
-
-    async def unit(tx: Tx) -> CompletedFlow:
-        scope = Scope(tx, opened.environment, application.clock.now)
-        adopted = await flows.adopt(scope, opened.flow)
-        return await flows.complete(scope, adopted.flow)
-
+    visit = FlowVisit(*await browser.flow(prompt="select_account", **changes))
+    unit = application.af.flow_steps.choices.continue_as(visit)
     if asks_again:
         with pytest.raises(FlowIncomplete):
             await application.af.run(unit)
     else:
-        assert "code" in answer_in((await application.af.run(unit)).location)
+        completed = (await application.af.run(unit)).completed
+        assert completed is not None
+        assert "code" in answer_in(completed.location)
 
 
 async def test_canceled_flow_says_so_and_signs_no_user_in(browser: Browser, user: Json) -> None:
