@@ -190,7 +190,7 @@ async def test_repeated_answer_is_refused_after_the_session_has_ended(browser: B
     oauth_refused(await redeem(application, code, headers=headers), "invalid_grant")
 
 
-@pytest.mark.parametrize("change", ["password", "deletion", "revocation", "factor"])
+@pytest.mark.parametrize("change", ["password", "hash", "deletion", "revocation", "factor"])
 async def test_code_is_void_once_what_it_was_made_of_is_gone(
     browser: Browser, user: Json, change: str
 ) -> None:
@@ -199,6 +199,9 @@ async def test_code_is_void_once_what_it_was_made_of_is_gone(
     path = f"/user_management/users/{user['id']}"
     if change == "password":
         await application.api.put(path, json={"password": "eight yellow bottles"})
+    elif change == "hash":
+        # As if sessions outlived a new password, which a setting allows.
+        application.sql("UPDATE users SET password_hash = 'new'")
     elif change == "deletion":
         await application.api.delete(path)
     elif change == "revocation":

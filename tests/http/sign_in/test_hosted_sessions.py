@@ -71,6 +71,14 @@ async def test_end_of_the_session_or_the_user_ends_the_hosted_session(
     assert not await is_signed_in(browser)
 
 
+async def test_new_password_voids_the_hosted_session_although_sessions_go_on(
+    browser: Browser, user: Json
+) -> None:
+    await signed_in(browser, user)
+    browser.application.sql("UPDATE users SET password_hash = 'new'")
+    assert not await is_signed_in(browser)
+
+
 async def test_hosted_session_ends_after_the_life_of_a_session(browser: Browser, user: Json) -> None:
     await signed_in(browser, user)
     browser.application.clock.advance(browser.application.af.settings.session_life - 1)
