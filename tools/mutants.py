@@ -3485,6 +3485,8 @@ MUTANTS = [
         "{html.escape(code)}</p>",
         "{code}</p>",
         ("tests/unit/test_message_texts.py",),
+    ),
+    Mutant(
         "an authorization code is used twice",
         "store/tables/authorization_codes.py",
         "AND used_at IS NULL AND expires_at > $3",
