@@ -14,6 +14,7 @@ from tools import locks
 ALLOWED = (
     "MIT",
     "MIT-0",
+    "MIT-CMU",
     "BSD",
     "BSD-2-Clause",
     "BSD-3-Clause",

@@ -3531,7 +3531,7 @@ MUTANTS = [
     Mutant(
         "a redeemed code skips the policy",
         "rules/hosted_sign_in/proven_sessions.py",
-        "if isinstance(step_up, errors.StepUpRequired):",
+        "if isinstance(step_up, errors.SignInRefused):",
         "if step_up is self:",
         ("tests/http/sign_in/test_code_grant.py", "-k", "sqlite"),
     ),

@@ -58,7 +58,7 @@ def test_every_nightly_test_is_in_exactly_one_stage() -> None:
         assert any(file == path or file.startswith(f"{path}/") for file in marked), path
 
 
-def test_the_other_stages_are_fuzz_and_mutants() -> None:
+def test_the_other_stages_are_fuzzing_and_mutants() -> None:
     others = [each for each in nightly.STAGES if "nightly" not in each.command]
-    assert [each.name for each in others] == ["fuzz", "mutants"]
+    assert [each.name for each in others] == ["fuzz", "files", "mutants"]
     assert all((ROOT / each.command[-1]).exists() for each in others)

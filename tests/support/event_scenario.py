@@ -14,10 +14,13 @@ from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.crypto import passwords
 from authfactor.email_errors import MailedCodeRefused
+from authfactor.factor_files.entries import FactorEntry
 from authfactor.models import Enrollment, Environment, EnvironmentOptions, PageQuery, UserRecord
 from authfactor.models.messages import MessageKind, SendOutcome
+from authfactor.otp.totp import STANDARD
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventQuery
+from authfactor.rules.factors.imports import Owner, WantedFactor
 from authfactor.rules.factors.recovery_codes import LOW
 from authfactor.rules.unit import Scope
 from authfactor.settings import Settings
@@ -156,6 +159,10 @@ async def _cause_all(installation: Installation) -> None:
 
     pair = ResyncFactor([installation.code(enrolled, step) for step in (3, 4)])
     await af.run(af.clock_resync.resync(environment, enrolled.factor.id, pair))
+    owned = WantedFactor(
+        Owner("id", user.id), FactorEntry("line 1", bytes(range(20)), STANDARD, "Acme", EMAIL)
+    )
+    await af.run(af.imports.run(environment, [owned]))
     await _require(installation)
     for _ in range(WRONG_CODES):
         await _refused_code(installation, enrolled, installation.wrong(enrolled))

@@ -28,7 +28,13 @@ PACKAGES: Final = (
     "uvicorn",
     "uvloop",
 )
-EXTRAS: Final = ("asyncpg", "opentelemetry-exporter-otlp-proto-http", "opentelemetry-sdk")
+EXTRAS: Final = (
+    "asyncpg",
+    "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry-sdk",
+    "pillow",
+    "zxing-cpp",
+)
 
 
 def found() -> dict[str, Any]:

@@ -22,7 +22,7 @@ def key_of(entry: FactorEntry, match: Match) -> str | None:
 
 
 def owner_of(entry: FactorEntry, match: Match, table: Mapping[str, str] | None) -> Owner | None:
-    """Return whose an entry is; None for no user: it has no such name, or the table does not have it."""
+    """Return whose an entry is; None if it has no such name, or the table does not have it."""
     key = key_of(entry, match)
     if key is not None and table is not None:
         key = table.get(key)
