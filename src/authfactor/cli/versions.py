@@ -10,6 +10,7 @@ from authfactor.version import __version__
 
 # The dependencies in pyproject.toml, and those of the extras; a test compares them.
 PACKAGES: Final = (
+    "aiosmtplib",
     "alembic",
     "argon2-cffi",
     "bcrypt",
