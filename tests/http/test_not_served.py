@@ -26,7 +26,12 @@ GRANTS: Final[dict[str, dict[str, str]]] = {
     },
     "refresh_token": {"refresh_token": "x"},
 }
-BODY_FIELDS: Final = ("organization_id", "invitation_token", "code_verifier", "radar_auth_attempt_id")
+BODY_FIELDS: Final = (
+    "organization_id",
+    "code_verifier",
+    "link_authorization_code",
+    "radar_auth_attempt_id",
+)
 
 
 def refused_items(response: httpx.Response) -> list[tuple[str, str]]:
@@ -129,11 +134,20 @@ def test_a_refused_parameter_costs_neither_an_attempt_nor_a_session(api: httpx.C
     body = {"grant_type": "password", **CREDENTIALS, "email": email, "password": password}
 
     for wrong in ("wrong", password):
-        response = send_json(api, {**body, "password": wrong, "invitation_token": "x"})
-        assert refused_items(response) == [("invitation_token", "invitation_token_not_supported")]
+        response = send_json(api, {**body, "password": wrong, "code_verifier": "x"})
+        assert refused_items(response) == [("code_verifier", "code_verifier_not_supported")]
 
     assert fields(api.get(f"/user_management/users/{user['id']}/sessions"), 200)["data"] == []
-    assert "access_token" in fields(send_json(api, {**body, "invitation_token": None}), 200)
+    assert "access_token" in fields(send_json(api, {**body, "code_verifier": None}), 200)
+
+
+@pytest.mark.parametrize("grant", [MFA_TOTP, "refresh_token"])
+def test_an_invitation_is_refused_by_grants_that_accept_none(anonymous: httpx.Client, grant: str) -> None:
+    body = {"grant_type": grant, **CREDENTIALS, **GRANTS[grant], "invitation_token": "x"}
+
+    assert refused_items(send_json(anonymous, body)) == [
+        ("invitation_token", "invitation_token_not_supported")
+    ]
 
 
 def test_absent_values_and_parameters_without_an_effect_are_accepted(api: httpx.Client) -> None:
@@ -214,8 +228,8 @@ def test_a_product_that_is_not_served_is_501_for_every_method_and_path(
         ("GET", "/organizationsx", 404, "not_found"),
         ("GET", "/user_management/nothing", 404, "not_found"),
         ("GET", "/user_management/invitations//accept", 404, "not_found"),
-        ("GET", "/user_management/invitations/x/accept", 404, "not_found"),
-        ("POST", "/user_management/users/x/identities", 404, "not_found"),
+        ("GET", "/user_management/invitations/x/accept", 405, "method_not_allowed"),
+        ("POST", "/user_management/users/x/identities", 405, "method_not_allowed"),
         ("PATCH", "/user_management/users", 405, "method_not_allowed"),
         ("GET", "/webhook_endpoints/x", 405, "method_not_allowed"),
         ("PUT", "/auth/factors/x", 405, "method_not_allowed"),
@@ -246,7 +260,7 @@ def test_without_the_reference_the_refusal_names_a_file(tmp_path: Path) -> None:
 def test_unknown_and_unserved_paths_count_in_the_limit_of_the_address(tmp_path: Path) -> None:
     settings = {"AUTHFACTOR_RATE_PER_ADDRESS": "1", "AUTHFACTOR_RATE_PER_ADDRESS_BURST": "6"}
     with running(tmp_path / "data", settings) as server, server.client() as client:
-        paths = ("/organizations", "/nothing", "/user_management/invitations")
+        paths = ("/organizations", "/nothing", "/user_management/redirect_uris")
         statuses = [client.get(path).status_code for path in paths * 2]
         assert statuses == [501, 404, 501] * 2
         assert {client.get(path).status_code for path in paths} == {429}

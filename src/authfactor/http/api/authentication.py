@@ -192,6 +192,8 @@ def _read_grant(request: Request) -> Authenticate:
     requests.refuse_not_served(body)
     if body.code_verifier and body.grant_type != AUTHORIZATION_CODE:
         raise InvalidRequest(requests.not_supported("code_verifier"))
+    if body.invitation_token and body.grant_type not in BY_EMAIL:
+        raise InvalidRequest(requests.not_supported("invitation_token"))
     return body
 
 

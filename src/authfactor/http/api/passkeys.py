@@ -103,7 +103,7 @@ ROUTES = [
         201,
         "Begin a passkey sign-in",
         gives=passkeys.PasskeyAuthenticationObject,
-        refusals=(422,),
+        refusals=(403, 422),
         tag=PASSKEYS,
     ),
     Route(

@@ -56,6 +56,7 @@ REFUSED_PARAMETERS: Final = {
     ),
     "role_slug": "POST /user_management/invitations",
     "organization": "GET /user_management/users",
+    "invitation_token": "POST /user_management/authenticate, but for a password and a magic code",
     "radar_auth_attempt_id": "POST /user_management/authenticate, POST /user_management/magic_auth",
     "link_authorization_code": "POST /user_management/authenticate",
     "totp_secret": "POST /auth/factors/enroll",
