@@ -232,11 +232,11 @@ def php(request: Request, prints: str) -> str:
 def ruby(request: Request, prints: str) -> str:
     url = f'#{{ENV.fetch("BASE_URL")}}{_in_path(request, "#{{{}}}", snake)}'
     lines = ['require "json"'] if request.body is not None else []
-    lines += ['require "net/http"', "", f'uri = URI("{url}")']
+    lines += ['require "net/http"', "", f'target = URI("{url}")']
     if request.query:
         pairs = RUBY.write(dict(request.query)).removeprefix("{ ").removesuffix(" }")
-        lines.append(f"uri.query = URI.encode_www_form({pairs})")
-    lines.append(f"request = Net::HTTP::{request.method.capitalize()}.new(uri)")
+        lines.append(f"target.query = URI.encode_www_form({pairs})")
+    lines.append(f"request = Net::HTTP::{request.method.capitalize()}.new(target)")
     if request.key:
         token = _token(request, RUBY, 'ENV.fetch("API_KEY")')
         lines.append(f'request["Authorization"] = "Bearer #{{{token}}}"')
@@ -246,7 +246,7 @@ def ruby(request: Request, prints: str) -> str:
     if request.body is not None:
         lines.append(f"request.body = JSON.generate({RUBY.write(request.body, 29)})".replace("    ", "  "))
     lines += [
-        'answer = Net::HTTP.start(uri.hostname, uri.port, use_ssl: uri.scheme == "https") do |http|',
+        'answer = Net::HTTP.start(target.hostname, target.port, use_ssl: target.scheme == "https") do |http|',
         "  http.request(request)",
         "end",
         "answer.value # raises an error unless the status is 2xx",
@@ -266,7 +266,7 @@ def java(request: Request, prints: str) -> str:
         text = f'"{"&" if at else "?"}{name}="'
         shown = camel(value.name) if isinstance(value, Variable) else json.dumps(value)
         url += f" + {text} + URLEncoder.encode({shown}, StandardCharsets.UTF_8)"
-    lines += [f"URI uri = URI.create({url});", "HttpRequest request = HttpRequest.newBuilder(uri)"]
+    lines += [f"URI target = URI.create({url});", "HttpRequest request = HttpRequest.newBuilder(target)"]
     if request.key:
         token = camel(request.key.name) if isinstance(request.key, Variable) else 'System.getenv("API_KEY")'
         lines.append(f'    .header("Authorization", "Bearer " + {token})')

@@ -3635,7 +3635,7 @@ MUTANTS = [
     ),
     Mutant(
         "a removed factor counts in hosted sessions",
-        "rules/factors/factors.py",
+        "rules/factors/deletion.py",
         "await scope.tx.hosted_sign_ins.clear_second_factor(scope.number, user_id, ONE_STEP)",
         "pass",
         ("tests/http/sign_in/test_hosted_sessions.py", "-k", "sqlite"),
