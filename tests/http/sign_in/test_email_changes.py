@@ -80,7 +80,7 @@ async def test_each_refusal_has_its_own_code(mailing: Application) -> None:
     refused(await confirm(mailing, user, second), "email_change_code_expired")
     third = await code_for(mailing, user)
     fields(await confirm(mailing, user, third), 200)
-    refused(await confirm(mailing, user, third), "no_pending_email_change", 409)
+    refused(await confirm(mailing, user, third), "email_change_code_previously_used", 409)
 
 
 async def test_a_code_is_tried_five_times(mailing: Application) -> None:

@@ -8,10 +8,13 @@ import httpx
 import msgspec
 import pytest
 
+from authfactor import errors
 from authfactor.models.tenants import MailOptions, SendLimits
 from authfactor.rules.authentication.applied_policy import options_of
+from authfactor.rules.events.event_log import REFUSAL_BURST
 from authfactor.rules.tenants.sign_in_methods import verifies_emails
-from tests.support.application import SECRET, Application, Json, Pending, claims, refused
+from authfactor.wire.requests import Authenticate
+from tests.support.application import KEY, SECRET, Application, Json, Pending, claims, refused
 from tests.support.clock import MINUTE
 from tests.support.mailed import (
     EMAIL_VERIFICATION,
@@ -205,6 +208,31 @@ async def test_the_pending_token_ends_with_the_password_and_with_time(required: 
     body, code = await begun(required, user)
     required.clock.advance(10 * MINUTE)
     refused(await finish(required, body, code), "invalid_pending_authentication_token")
+
+
+async def test_a_token_spent_meanwhile_leaves_the_code_unused(required: Application) -> None:
+    user = await required.user()
+    body, code = await begun(required, user)
+    af, environment = required.af, await required.environment()
+    request = Authenticate(
+        pending_authentication_token=body["pending_authentication_token"], code=code, client_secret=KEY
+    )
+    sign_in = af.email_flows.email_verification_sign_in
+    first, second = [await sign_in.prepare(af.store, environment, request) for _ in range(2)]
+    await af.run(first)
+    required.sql("UPDATE mailed_codes SET used_at = NULL")
+    with pytest.raises(errors.SignInRefused) as refusal:
+        await af.run(second)
+    assert refusal.value.code == "invalid_pending_authentication_token"
+    assert required.sql("SELECT used_at FROM mailed_codes") == [(None,)]
+
+
+async def test_refusals_that_nothing_counts_fill_no_log(application: Application) -> None:
+    user = await application.user()
+    for _ in range(REFUSAL_BURST + 2):
+        await confirm(application, user, "12345")
+    rows = application.sql("SELECT count(*) FROM events WHERE name LIKE 'authentication.email_verif%'")
+    assert rows == [(REFUSAL_BURST,)]
 
 
 async def test_a_magic_code_needs_no_other_verification(required: Application) -> None:

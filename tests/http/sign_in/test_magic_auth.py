@@ -6,8 +6,11 @@ from typing import Final
 
 import pytest
 
+from authfactor import errors
 from authfactor.models.tenants import SendLimits
+from authfactor.rules.events.event_log import REFUSAL_BURST
 from authfactor.rules.maintenance.after_restore import AfterRestore
+from authfactor.wire.requests import Authenticate
 from tests.support.application import (
     OTHER_CLIENT,
     OTHER_KEY,
@@ -284,6 +287,50 @@ async def test_a_session_without_its_second_factor_keeps_how_it_began(applicatio
     assert (await application.api.delete(f"/auth/factors/{factor}")).status_code == 204
     renewed = fields(await application.refresh(tokens["refresh_token"]), 200)
     assert claims(renewed)["amr"] == ["email"]
+
+
+async def test_a_code_that_a_lock_kept_out_is_not_used_up_when_the_lock_ends(
+    application: Application,
+) -> None:
+    member = await application.member()
+    for _ in range(2):
+        pending = await application.begin(member)
+        for _ in range(TRIES):
+            await application.answer(pending, application.wrong())
+    made = await magic(application, member["email"])
+    af, environment = application.af, await application.environment()
+    request = Authenticate(email=member["email"], code=made["code"])
+    sign_in = await af.email_flows.magic_sign_in.prepare(af.store, environment, request)
+    await af.run(af.users.unlock(environment, member["id"]))
+    with pytest.raises(errors.Unavailable):
+        await af.run(sign_in)
+    refused(await enter(application, member["email"], made["code"]), "mfa_challenge", 403)
+
+
+async def test_refusals_that_nothing_counts_fill_no_log(application: Application) -> None:
+    user = await application.user()
+    await magic(application, user["email"])
+    for email in (user["email"], "unknown@example.org"):
+        for _ in range(REFUSAL_BURST + 2):
+            await enter(application, email, "12345", ip_address="203.0.113.9")
+    rows = application.sql("SELECT count(*) FROM events WHERE name = 'authentication.magic_auth_failed'")
+    assert rows == [(2 * REFUSAL_BURST,)]
+
+
+async def test_a_verified_user_is_not_changed(application: Application) -> None:
+    user = await application.user(email_verified=True)
+    made = await magic(application, user["email"])
+    fields(await enter(application, user["email"], made["code"]), 200)
+    assert await application.events("user.updated") == []
+
+
+async def test_an_environment_allows_at_least_one_way_to_sign_in(application: Application) -> None:
+    with pytest.raises(errors.InvalidRequest) as wrong:
+        await set_sign_in(application, methods=())
+    assert wrong.value.items[0].code == "sign_in_methods_invalid"
+    with pytest.raises(errors.InvalidRequest) as wrong:
+        await set_sign_in(application, invitation_url="http://app.example.org")
+    assert wrong.value.items[0].code == "invitation_url_invalid"
 
 
 async def test_a_restore_ends_codes_resets_and_invitations(application: Application) -> None:

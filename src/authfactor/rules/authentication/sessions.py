@@ -135,7 +135,7 @@ class Sessions:
         if invitation_id is not None:
             from authfactor.rules.email_flows import invitation_use  # noqa: PLC0415 - seldom
 
-            await invitation_use.accept(scope, self._log, invitation_id, user)
+            await invitation_use.accept_with_session(scope, self._log, invitation_id, user)
         await sessions.insert(scope.number, session)
         await sessions.insert_refresh(scope.number, token_hash(tokens.refresh_token), session.id, now)
         await scope.tx.users.record_sign_in(scope.number, user.id, now)

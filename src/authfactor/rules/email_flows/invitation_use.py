@@ -4,6 +4,7 @@ from typing import Final
 
 from authfactor import errors
 from authfactor.models import Environment, UserRecord
+from authfactor.models.mailed import InvitationRecord
 from authfactor.rules.email_flows.link_tokens import token_hash
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
@@ -35,14 +36,24 @@ def require_usable(invitation_id: str | None) -> None:
         raise invalid()
 
 
-async def accept(scope: Scope, log: EventLog, invitation_id: str, user: UserRecord) -> None:
-    """Accept an open invitation for a user. Raises `OAuthRefused`, which undoes the sign-in."""
-    if not await scope.tx.invitations.accept(scope.number, invitation_id, scope.now, user.id):
+async def accept(
+    scope: Scope, log: EventLog, invitation_id: str, user: UserRecord
+) -> InvitationRecord | None:
+    """Accept an open invitation for a user; return it, or None if it is not open."""
+    invitations, number = scope.tx.invitations, scope.number
+    is_accepted = await invitations.accept(number, invitation_id, scope.now, user.id)
+    record = await invitations.by_id(number, invitation_id) if is_accepted else None
+    if record is None:
+        return None
+    shape = wire.invitation_event(record, scope.now)
+    await log.append(scope, event_log.INVITATION_ACCEPTED, user.id, shape)
+    return record
+
+
+async def accept_with_session(scope: Scope, log: EventLog, invitation_id: str, user: UserRecord) -> None:
+    """Accept the invitation of a sign-in. Raises `OAuthRefused`, which undoes it, if it is not open."""
+    if await accept(scope, log, invitation_id, user) is None:
         raise invalid()
-    record = await scope.tx.invitations.by_id(scope.number, invitation_id)
-    if record is not None:
-        shape = wire.invitation_event(record, scope.now)
-        await log.append(scope, event_log.INVITATION_ACCEPTED, user.id, shape)
 
 
 def invalid() -> errors.OAuthRefused:

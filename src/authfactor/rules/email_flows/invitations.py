@@ -135,16 +135,13 @@ class Invitations:
         Raises `NotFound`, and `InvitationRefused` if it is not open, or there is no such user.
         """
         record = await _load(scope, invitation_id)
-        if record.state(scope.now) != "pending":
-            raise InvitationRefused(*_NOT_PENDING)
         user = await scope.tx.users.by_email(scope.number, record.email)
-        if user is None:
+        if user is None and record.state(scope.now) == "pending":
             raise InvitationRefused("invalid_invite", "No user has the email of this invite.")
-        try:
-            await invitation_use.accept(scope, self._log, record.id, user)
-        except errors.OAuthRefused:
-            raise InvitationRefused(*_NOT_PENDING) from None
-        return self._issued(scope, await _load(scope, invitation_id))
+        accepted = None if user is None else await invitation_use.accept(scope, self._log, record.id, user)
+        if accepted is None:
+            raise InvitationRefused(*_NOT_PENDING)
+        return self._issued(scope, accepted)
 
     @unit
     async def revoke(self, scope: Scope, invitation_id: str) -> IssuedInvitation:

@@ -73,11 +73,8 @@ class MagicCodes:
             if not invited:
                 require_sign_up(scope.environment)
             found = await self._users.sign_up(scope, email)
-        user = await scope.tx.users.lock(scope.number, found.id)
-        if user is None:
-            # Deleted since it was found.
-            raise errors.Unavailable
-        return user
+        # Of a user who has just been deleted, a code is of no use.
+        return await scope.tx.users.lock(scope.number, found.id) or found
 
     @unit
     async def get(self, scope: Scope, magic_auth_id: str) -> IssuedCode:

@@ -27,7 +27,8 @@ WHERE environment = $1 AND user_id = $2 AND purpose = $3 AND replaced_at IS NULL
 """
 
 VOID_OF_USER = """
-UPDATE mailed_codes SET replaced_at = $3 WHERE environment = $1 AND user_id = $2 AND replaced_at IS NULL
+UPDATE mailed_codes SET replaced_at = $3
+WHERE environment = $1 AND user_id = $2 AND replaced_at IS NULL AND used_at IS NULL
 """
 
 CHARGE = """
@@ -77,7 +78,7 @@ class MailedCodesTable:
         return await self._db.run(SPEND, environment, code_id, digest, now) == 1
 
     async def void_of_user(self, environment: int, user_id: str, now: int) -> int:
-        """End all current codes of a user; return how many."""
+        """End the codes of a user that are not used yet; return how many."""
         return await self._db.run(VOID_OF_USER, environment, user_id, now)
 
     async def delete_of_user(self, environment: int, user_id: str) -> int:
