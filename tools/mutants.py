@@ -100,6 +100,9 @@ ENCRYPTED = ("tests/http/console/test_sign_in.py", "-k", "plain_http")
 WRONG_FOLDER = ("tests/cli/test_wrong_folder.py", "-k", "users or working")
 LANDING = ("tests/http/pages/test_landing_page.py",)
 LOGOUT = ("tests/http/sign_in/test_logout.py", "-k", "not postgres")
+PROFILED = ("tests/rules/test_imported_profiles.py", "-k", "sqlite")
+IMPORTED = ("tests/rules/test_imports.py", "-k", "sqlite")
+HOSTILE = ("tests/unit/factor_files/test_hostile_files.py",)
 DUPLICATES = ("tests/rules/test_duplicate_secrets.py", "-k", "sqlite")
 REPEATED = ("tests/rules/test_repeated_verifications.py", "-k", "sqlite")
 REPEATED_SIGN_INS = ("tests/http/sign_in/test_repeated_sign_ins.py", "-k", "not postgres")
@@ -3695,6 +3698,116 @@ MUTANTS = [
         "return _allow(origin) if listed else ()",
         "return _allow(origin)",
         ("tests/http/sign_in/test_redirect_uris.py", "-k", "sqlite"),
+        "codes of 60 seconds are accepted for three steps",
+        "otp/totp.py",
+        "return (window, window) if profile.period == PERIOD_SECONDS else (min(window, 1), 0)",
+        "return window, window",
+        PROFILED,
+    ),
+    Mutant(
+        "eight digits are a code on any challenge",
+        "rules/factors/challenge_state.py",
+        "return digits if found is not None and found[1].digits == LONG else None",
+        "return digits if found is not None else None",
+        PROFILED,
+    ),
+    Mutant(
+        "a restore counts long steps as short ones",
+        "store/queries/after_restore.py",
+        '_THROUGH = "$5 / period',
+        '_THROUGH = "$5 / 30',
+        PROFILED,
+    ),
+    Mutant(
+        "codes of long steps teach a drift",
+        "rules/factors/clock_drift.py",
+        "    if factor.period != totp.PERIOD_SECONDS:\n        return drift, 0\n",
+        "",
+        PROFILED,
+    ),
+    Mutant(
+        "tokens claim another proof than the one that was checked",
+        "rules/authentication/second_step.py",
+        "if method_of(request, factor) != method:",
+        "if False:",
+        ("tests/http/sign_in/test_imported_profiles.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "a code of the other system is good after an import",
+        "rules/factors/imports.py",
+        "self._settings.window + max(drift, 0)",
+        "max(drift, 0) - 2",
+        IMPORTED,
+    ),
+    Mutant(
+        "a repeated import brings a deleted factor back",
+        "rules/factors/imports.py",
+        "(before[0] if before else None)",
+        "None",
+        IMPORTED,
+    ),
+    Mutant(
+        "an import adds the secret of a factor that was enrolled",
+        "rules/factors/imports.py",
+        "known = has.keys.get(key) or ",
+        "known = ",
+        IMPORTED,
+    ),
+    Mutant(
+        "an import exceeds the limit of factors",
+        "rules/factors/imports.py",
+        "if has.total >= self._settings.max_factors_per_user:",
+        "if False:",
+        IMPORTED,
+    ),
+    Mutant(
+        "an import finds users of any environment",
+        "store/tables/imported_factors.py",
+        "FROM users WHERE environment = $1 AND id IN",
+        "FROM users WHERE environment > 0 AND $1 > 0 AND id IN",
+        IMPORTED,
+    ),
+    Mutant(
+        "a DOCTYPE is accepted",
+        "factor_files/pskc.py",
+        "    parser.StartDoctypeDeclHandler = tree.refuse_doctype\n",
+        "",
+        HOSTILE,
+    ),
+    Mutant(
+        "a file chooses how costly its key is",
+        "factor_files/key_derivation.py",
+        "128 * cost * block > MAX_SCRYPT_BYTES or ",
+        "",
+        ("tests/unit/factor_files/test_encrypted_files.py",),
+    ),
+    Mutant(
+        "a changed value of a key file is opened",
+        "factor_files/pskc_encryption.py",
+        "if not hmac.compare_digest(made, decoded(given.text)):",
+        "if False:",
+        ("tests/unit/factor_files/test_encrypted_files.py",),
+    ),
+    Mutant(
+        "a line of any length is kept",
+        "factor_files/lines.py",
+        "while line := readline(MAX_LINE_BYTES):",
+        "while line := readline(1 << 30):",
+        HOSTILE,
+    ),
+    Mutant(
+        "an export replaces a file",
+        "cli/factor_export.py",
+        "os.O_CREAT | os.O_EXCL",
+        "os.O_CREAT | os.O_TRUNC",
+        ("tests/cli/test_factor_export.py",),
+    ),
+    Mutant(
+        "an export leaves no trace",
+        "cli/factor_export.py",
+        '        await _record(af, environment, user_id or "all users", chosen)\n',
+        "",
+        ("tests/cli/test_factor_export.py",),
     ),
 ]
 

@@ -1,5 +1,6 @@
 """Hypothesis drives the real core on a real database and compares every result with the reference."""
 
+import hashlib
 from typing import Any, Final
 
 import pytest
@@ -8,15 +9,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, initialize, invariant, rule
 
 from authfactor import errors
+from authfactor.factor_files.entries import FactorEntry
 from authfactor.models import FactorRecord, FailureRecord
 from authfactor.otp import base32
+from authfactor.otp.totp import PROFILES, CodeProfile
 from authfactor.rules.factors.factor_secrets import secret_row
+from authfactor.rules.factors.imports import Owner, WantedFactor
 from authfactor.store import Tx, Unit
 from authfactor.wire.clock_resync import ResyncFactor
 from authfactor.wire.requests import EnrollUserFactor
 from tests.support import authenticator
 from tests.support.database_machine import DatabaseMachine
-from tests.support.reference_verifier import Question, UserState, Verifier
+from tests.support.reference_verifier import ORDINARY, Question, UserState, Verifier
 
 LIMITS: Final[dict[str, Any]] = {
     "attempts_per_challenge": 3,
@@ -58,6 +62,20 @@ class Verifying(DatabaseMachine):
         self._owner(factor_id, self.users[user])
         return factor_id
 
+    @rule(target=factors, user=st.integers(0, 1), profile=st.sampled_from(sorted(PROFILES)))
+    def bring(self, user: int, profile: CodeProfile) -> str:
+        raw = hashlib.sha256(str(len(self.reference.secrets)).encode()).digest()
+        wanted = WantedFactor(Owner("id", self.users[user]), FactorEntry("line 1", raw, profile))
+        (outcome,) = self._run(self.af.imports.run(self.environment, [wanted]))
+        if outcome.status == "refused":  # the user already has ten factors
+            return next(iter(self.reference.secrets))
+        factor_id = outcome.factor_id or ""
+        self.reference.bring(factor_id, self.users[user], base32.encode(raw), profile, self.now)
+        self._owner(factor_id, self.users[user])
+        (again,) = self._run(self.af.imports.run(self.environment, [wanted]))
+        assert (again.status, again.factor_id) == ("exists", factor_id)
+        return factor_id
+
     def _owner(self, factor_id: str, user: str) -> None:
         self.owners = {**getattr(self, "owners", {}), factor_id: user}
 
@@ -69,10 +87,16 @@ class Verifying(DatabaseMachine):
 
     @rule(challenge=challenges, ahead=st.sampled_from([-12, -2, -1, 0, 0, 0, 1, 2, 12]))
     def answer(self, challenge: str, ahead: int) -> None:
-        secret = self.reference.secrets[self.reference.questions[challenge].factor]
-        self._verify(challenge, authenticator.code_at(secret, self.now // 30_000 + ahead))
+        factor = self.reference.questions[challenge].factor
+        self._verify(challenge, self._code(factor, ahead))
 
-    @rule(challenge=challenges, code=st.sampled_from(["000000", "", "12345", "\u0661" * 6]))
+    def _code(self, factor: str, ahead: int) -> str:
+        """Return the code that a factor's phone shows so many steps from now."""
+        algorithm, digits, period = self.reference.profiles.get(factor, ORDINARY)
+        step = self.now // 1000 // period + ahead
+        return authenticator.code_at(self.reference.secrets[factor], step, algorithm, digits)
+
+    @rule(challenge=challenges, code=st.sampled_from(["000000", "", "12345", "\u0661" * 6, "00000000"]))
     def guess(self, challenge: str, code: str) -> None:
         self._verify(challenge, code)
 
@@ -91,6 +115,8 @@ class Verifying(DatabaseMachine):
     @rule(target=factors, factor=factors)
     def add_duplicate(self, factor: str) -> str:
         """Add a factor with the same secret, as an older release did."""
+        if factor in self.reference.profiles:  # no older release has such factors
+            return factor
         secret, user = self.reference.secrets[factor], self.owners[factor]
         factor_id = f"auth_factor_{len(self.reference.secrets):026}"
         raw = base32.decode(secret, min_bytes=1)
@@ -113,8 +139,7 @@ class Verifying(DatabaseMachine):
         factor=factors, first=st.sampled_from([-20, -9, -1, 0, 4, 19, 20]), apart=st.sampled_from([1, 1, 2])
     )
     def resync(self, factor: str, first: int, apart: int) -> None:
-        secret, step = self.reference.secrets[factor], self.now // 30_000 + first
-        codes = [authenticator.code_at(secret, step + at) for at in (0, apart)]
+        codes = [self._code(factor, first + at) for at in (0, apart)]
         try:
             outcome = "resynced"
             unit = self.af.clock_resync.resync(self.environment, factor, ResyncFactor(codes))

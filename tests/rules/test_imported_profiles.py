@@ -150,11 +150,14 @@ async def test_two_codes_in_a_row_resync_a_factor_of_any_profile(
     assert await accepted(factor) == ([7, 8, 9] if profile.period == 30 else [7, 8])
 
 
-async def test_long_steps_teach_no_drift_and_keep_that_of_a_resync(installation: "Installation") -> None:
-    factor = await phone(installation, await installation.user(), LONG, drift=-3, wait=600)
+@pytest.mark.parametrize("drift", [0, -1, -3])
+async def test_long_steps_teach_no_drift_and_keep_what_was_known(
+    installation: "Installation", drift: int
+) -> None:
+    factor = await phone(installation, await installation.user(), LONG, drift=drift, wait=600)
     for _ in range(4):
-        assert (await factor.answer(factor.code(-4))).valid
-        assert (await factor.details()).drift == -3
+        assert (await factor.answer(factor.code(drift - 1))).valid
+        assert (await factor.details()).drift == drift
         installation.clock.advance(60)
 
 

@@ -9,13 +9,13 @@ from typing import Final
 PERIOD: Final = 30
 
 
-def code_at(secret: str, step: int) -> str:
-    """Return the six digits of a base32 secret for a time step (RFC 4226 section 5.3)."""
+def code_at(secret: str, step: int, algorithm: str = "SHA1", digits: int = 6) -> str:
+    """Return the digits of a base32 secret for a time step (RFC 4226 section 5.3)."""
     key = base64.b32decode(secret + "=" * (-len(secret) % 8))
-    digest = hmac.digest(key, struct.pack(">Q", step), "sha1")
+    digest = hmac.digest(key, struct.pack(">Q", step), algorithm.lower())
     at = digest[-1] & 0x0F
     number = struct.unpack(">I", digest[at : at + 4])[0] & 0x7FFFFFFF
-    return f"{number % 1_000_000:06d}"
+    return str(number % 10**digits).zfill(digits)
 
 
 def current_step() -> int:

@@ -13,6 +13,7 @@ from tests.support import authenticator
 MINUTE, DAY, MONTH = 60, 24 * 3600, 30 * 24 * 3600
 FOREVER = 2**62
 REPEAT = 30_000
+ORDINARY = ("SHA1", 6, 30)
 
 
 @dataclass
@@ -32,9 +33,9 @@ class Drift:
     side: int = 0
     last: int = 0
 
-    def forget(self, step: int, *, learning: bool) -> None:
+    def forget(self, step: int, period: int, *, learning: bool) -> None:
         """Forget it after 90 days without a code, or where learning is off."""
-        if not learning or step - self.last >= 90 * 2880:
+        if not learning or step - self.last >= 90 * DAY // period:
             self.steps = self.side = 0
 
     def learn(self, offset: int) -> None:
@@ -68,6 +69,8 @@ class Verifier:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.secrets: dict[str, str] = {}
+        self.profiles: dict[str, tuple[str, int, int]] = {}
+        """Algorithm, digits and seconds of a step, of imported factors."""
         self.last_step: dict[tuple[str, str], int] = {}
         """By user and secret: a code is good once, however many factors have its secret."""
         self.drift: dict[str, Drift] = {}
@@ -79,7 +82,8 @@ class Verifier:
         question = self.questions[question_id]
         state = self.users.setdefault(question.user, UserState())
         digits = code.replace(" ", "").replace("-", "")
-        well_formed = re.fullmatch("[0-9]{6}", digits) is not None
+        algorithm, length, period = self.profiles.get(question.factor, ORDINARY)
+        well_formed = re.fullmatch(f"[0-9]{{6}}|[0-9]{{{length}}}", digits) is not None
         if question.answered_at is not None:
             in_time = abs(now - question.answered_at) <= REPEAT
             return self._again(question, digits) if well_formed and in_time else "refused"
@@ -89,17 +93,22 @@ class Verifier:
         if not well_formed:
             return "malformed"
         question.tries += 1
-        step = now // 1000 // 30
+        step = now // 1000 // period
         secret = self.secrets[question.factor]
         last = self.last_step.get((question.user, secret), 0)
         drift = self.drift.setdefault(question.factor, Drift())
         found = read or Drift(drift.steps, drift.side, last)
-        found.forget(step, learning=self.settings.learn_drift)
+        found.forget(step, period, learning=self.settings.learn_drift)
         middle = step + found.steps
-        window = range(middle - self.settings.window, middle + self.settings.window + 1)
-        right = [at for at in window if authenticator.code_at(secret, at) == digits]
+        around = self.settings.window
+        window = (
+            range(middle - around, middle + around + 1) if period == 30 else range(middle - 1, middle + 1)
+        )
+        right = [at for at in window if authenticator.code_at(secret, at, algorithm, length) == digits]
         if right and max(right) > last:
-            self._learn(drift, found, max(right) - middle, overtaken=found.last != last)
+            # A window with one side teaches nothing.
+            offset = max(right) - middle if period == 30 else 0
+            self._learn(drift, found, offset, overtaken=found.last != last)
             self.last_step[question.user, secret] = max(right)
             question.answered_at, question.code = now, digits
             state.in_a_row, state.locked_until = 0, 0
@@ -121,9 +130,10 @@ class Verifier:
         state = self.users.setdefault(user, UserState())
         if state.locked_until > now:
             return "refused"
-        secret, middle = self.secrets[factor], now // 1000 // 30
+        algorithm, length, period = self.profiles.get(factor, ORDINARY)
+        secret, middle = self.secrets[factor], now // 1000 // period
         for step in range(middle + 19, middle - 21, -1):
-            if codes == [authenticator.code_at(secret, step + at) for at in (0, 1)]:
+            if codes == [authenticator.code_at(secret, step + at, algorithm, length) for at in (0, 1)]:
                 if step <= self.last_step.get((user, secret), 0):
                     break
                 self.last_step[user, secret] = step + 1
@@ -132,6 +142,11 @@ class Verifier:
                 return "resynced"
         self._count_wrong(state, now)
         return "wrong"
+
+    def bring(self, factor: str, user: str, secret: str, profile: tuple[str, int, int], now: int) -> None:
+        """Import a factor: no code up to now, window included, is good."""
+        self.secrets[factor], self.profiles[factor] = secret, profile
+        self.last_step[user, secret] = now // 1000 // profile[2] + self.settings.window
 
     def _count_wrong(self, state: UserState, now: int) -> None:
         state.in_a_row += 1
