@@ -253,3 +253,22 @@ async def test_two_hundred_users_are_imported_in_one_unit(installation: "Install
     outcomes = await run(installation, *(wanted(email) for email in emails), create_users=True)
     assert {each.status for each in outcomes} == {"imported"}
     assert installation.sql("SELECT count(*) FROM factors") == [(203,)]
+
+
+async def test_factor_that_no_key_opens_keeps_no_other_out(installation: "Installation") -> None:
+    user = await installation.user()
+    await installation.enroll(user, totp_secret=base32.encode(OTHER))
+    installation.sql("UPDATE factors SET secret = 'v1:000000:AAAA'")
+    assert (await run(installation, wanted(user.email)))[0].status == "imported"
+
+
+async def test_recovery_codes_of_an_import_replace_no_set(installation: "Installation") -> None:
+    user = await installation.user()
+    await run(installation, wanted(user.email))
+    af, environment = installation.af, installation.environment
+    made = await af.run(af.recovery_codes.import_first_set(environment, user.id, ["k7x9q2mu45wd"]))
+    assert (made.total, made.remaining) == (1, 1)
+    made = await af.run(
+        af.recovery_codes.import_first_set(environment, user.id, ["aaaa9q2mu45wd", "bbbbq2mu45wd"])
+    )
+    assert (made.total, made.remaining) == (1, 1)

@@ -9,7 +9,14 @@ from typing import Final
 
 import pytest
 
-from authfactor.factor_files import documents, entries, lines, migration_payload, reading
+from authfactor.factor_files import (
+    documents,
+    entries,
+    lines,
+    migration_payload,
+    reading,
+    sealed_export,
+)
 from authfactor.factor_files.detection import FORMATS
 from authfactor.factor_files.entries import MAX_LINE_BYTES, FactorEntry, Refused, UnreadableFile
 from tests.support.factor_files import read, sample, summary
@@ -248,3 +255,78 @@ def test_names_with_control_characters_or_too_long_are_left_out() -> None:
         (entry,) = read(f"otpauth://totp/{name}?secret={SECRET}&issuer={name}".encode())[1]
         assert isinstance(entry, FactorEntry)
         assert (entry.issuer, entry.account) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "form", "reasons"),
+    [
+        (b"\xff\n", "otpauth", ["line 1: line_unreadable: too long, or not UTF-8"]),
+        (
+            b"otpauth-migration://offline?data=!\n",
+            "otpauth",
+            ["line 1: uri_invalid: line 1: this is no complete migration URI."],
+        ),
+        (b"\xff\n", "oath-csv", ["line 1: line_unreadable: too long, or not UTF-8"]),
+        (b"totp_secret\n\xff\n", "csv", ["line 2: line_unreadable: too long, or not UTF-8"]),
+        (b"\xff\n", "ndjson", ["line 1: line_unreadable: too long, or not UTF-8"]),
+        (b"<KeyContainer><KeyPackage/></KeyContainer>", "pskc", ["KeyPackage 1: entry_damaged: no Key"]),
+        (
+            b"<KeyContainer><KeyPackage><Key/></KeyPackage></KeyContainer>",
+            "pskc",
+            ["KeyPackage 1: secret_missing"],
+        ),
+        (
+            b"<KeyContainer><KeyPackage><Key><Data><Secret/></Data></Key></KeyPackage></KeyContainer>",
+            "pskc",
+            ["KeyPackage 1: secret_missing"],
+        ),
+        (b"a,hello\n", "oath-csv", ["line 1: type_not_supported: type=hotp"]),
+        (b"a,,totp\n", "oath-csv", ["line 1: secret_missing"]),
+    ],
+)
+def test_entry_that_is_damaged_is_refused_alone(content: bytes, form: str, reasons: list[str]) -> None:
+    assert summary(read(content, form)[1]) == reasons
+
+
+@pytest.mark.parametrize("content", [b'"\n', b'a,"b\nx\n', b"\xff\nsecret\n", b"a,b\n1,2\n"])
+def test_table_whose_first_line_names_no_secret_gives_no_factor(content: bytes) -> None:
+    try:
+        found = read(content, "csv")[1]
+    except UnreadableFile:
+        return
+    assert not [entry for entry in found if isinstance(entry, FactorEntry)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"authfactor export 1 scrypt \n",
+        b"authfactor export 1 scrypt 2 8 1 zz\n",
+        b"authfactor export 1 scrypt 2 8 1 00",
+        b"authfactor export 1 scrypt 1073741824 8 1 00\n",
+        b"authfactor export 1 scrypt 2 8 1 00\n",
+        b"authfactor export 1 scrypt 2 8 1 00\nauthfactor backup 1 other 00 1\n",
+        b"authfactor export 1 scrypt 2 8 1 00\nauthfactor backup 1 passphrase 00 1\n",
+        b"authfactor export 1 scrypt 2 8 1 00\nauthfactor backup 1 passphrase 00 1\n\0\0\0\x20" + bytes(32),
+    ],
+)
+def test_sealed_export_that_is_damaged_is_refused(content: bytes) -> None:
+    with pytest.raises(UnreadableFile):
+        read(content, passphrase="passphrase")
+
+
+def test_export_cut_off_between_chunks_is_refused_at_its_end() -> None:
+    target = io.BytesIO()
+    sealed = sealed_export.writer(target, "passphrase", bytes(16), 1, (2, 8, 1))
+    line = f"otpauth://totp/a?secret={SECRET}\n".encode()
+    sealed.write(line * 40_000)
+    sealed.close()
+    content = target.getvalue()
+    assert len(read(content, passphrase="passphrase")[1]) == 40_000
+    start = len(content) - len(content.split(b"\n", 2)[2])
+    first = start + 4 + int.from_bytes(content[start : start + 4], "big")
+    second = first + 4 + int.from_bytes(content[first : first + 4], "big")
+    with pytest.raises(UnreadableFile, match="wrong, or the file is damaged"):
+        read(content[:first], passphrase="passphrase")
+    with pytest.raises(UnreadableFile, match="damaged or incomplete"):
+        read(content[:second], passphrase="passphrase")
