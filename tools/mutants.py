@@ -3698,6 +3698,8 @@ MUTANTS = [
         "return _allow(origin) if listed else ()",
         "return _allow(origin)",
         ("tests/http/sign_in/test_redirect_uris.py", "-k", "sqlite"),
+    ),
+    Mutant(
         "codes of 60 seconds are accepted for three steps",
         "otp/totp.py",
         "return (window, window) if profile.period == PERIOD_SECONDS else (min(window, 1), 0)",

@@ -117,7 +117,7 @@ def shown(body: bytes) -> str:
     """Write an answer's body as a page shows it."""
     if not body:
         return ""
-    if not body.startswith(b"{"):  # metrics: the first lines tell what it is
+    if not body.startswith((b"{", b"[")):  # metrics: the first lines tell what it is
         return "\n".join(body.decode().splitlines()[:12]) + "\n…"
     found = shortened(json.loads(body))
     if "openapi" in found:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
@@ -21,16 +22,19 @@ PASSWORD: Final = "a long and rare passphrase 7!"
 NEW_PASSWORD: Final = "another long passphrase 8!"
 METRICS_TOKEN: Final = "a-token-for-metrics-and-nothing-else"
 SECRET: Final = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+CALLBACK: Final = "http://localhost:3000/callback"
+OWN_PAGE: Final = {"sec-fetch-site": "same-origin"}
+"""What a browser sends with the form of a page."""
 RETURN_TO: Final = "https://app.example.org/goodbye"
 ORIGIN: Final = "http://localhost"
 DATA: Final[list[Path]] = []
+"""The data folder of the server: no answer has the code of an email change."""
 SEND_LIMITS: Final = {
     "interval_seconds": 0,
     "per_hour": 1000,
     "per_day": 1000,
     "environment_per_hour": 100_000,
 }
-"""The data folder of the server: no answer has the code of an email change."""
 RELYING_PARTY: Final = {"rp_id": "localhost", "origins": [ORIGIN]}
 """Settings of passkeys: a browser takes no IP address."""
 # What each page's samples take, in the words of the samples.
@@ -109,6 +113,15 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "authenticate_with_password": ("client_id", "email", "password", "user_id"),
     "authenticate_with_totp": ("client_id", "code", "challenge_id", "pending_authentication_token"),
     "authenticate_with_refresh_token": ("client_id", "refresh_token"),
+    "begin_sign_in": ("client_id", "redirect_uri", "state"),
+    "authenticate_with_code": ("client_id", "authorization_code"),
+    "begin_device_sign_in": ("client_id",),
+    "authenticate_with_device_code": ("client_id", "device_code"),
+    "list_redirect_uris": ("redirect_uri_id",),
+    "create_redirect_uri": ("uri",),
+    "delete_redirect_uri": ("redirect_uri_id",),
+    "list_cors_origins": ("cors_origin_id",),
+    "create_cors_origin": ("origin",),
     "get_jwks": ("client_id",),
     "list_sessions": ("user_id", "session_id"),
     "revoke_session": ("session_id",),
@@ -145,6 +158,7 @@ SHOWN_AS: Final[Mapping[str, str]] = {
     "reset_token": "token",
     "invitation_token": "token",
     "accepted_invitation_id": "invitation_id",
+    "authorization_code": "code",
     "new_credential": "credential",
     "passkey_challenge_id": "challenge_id",
     "challenge_link_id": "link_id",
@@ -172,6 +186,7 @@ class _Scene:
     """Makes each value when it is asked for, together with whatever it rests on."""
 
     client_id, return_to, password = CLIENT_ID, RETURN_TO, PASSWORD
+    redirect_uri, state = CALLBACK, "s9fK2"
     metrics_token, new_password = METRICS_TOKEN, NEW_PASSWORD
 
     def __init__(self, client: httpx.Client) -> None:
@@ -460,6 +475,50 @@ class _Scene:
     @cached_property
     def factors_link_id(self) -> str:
         return str(self._post("/authfactor/factors_links", {"user_id": self.user_id})["id"])
+
+    @cached_property
+    def uri(self) -> str:
+        return f"https://app.example.org/{uuid.uuid4().hex}"
+
+    @cached_property
+    def origin(self) -> str:
+        return f"https://{uuid.uuid4().hex}.example.org"
+
+    @cached_property
+    def redirect_uri_id(self) -> str:
+        self._post("/user_management/redirect_uris", {"uri": f"{self.uri}/default"})
+        return str(self._post("/user_management/redirect_uris", {"uri": self.uri})["id"])
+
+    @cached_property
+    def cors_origin_id(self) -> str:
+        return str(self._post("/user_management/cors_origins", {"origin": self.origin})["id"])
+
+    @cached_property
+    def authorization_code(self) -> str:
+        asked = {
+            "client_id": CLIENT_ID,
+            "redirect_uri": CALLBACK,
+            "response_type": "code",
+            "provider": "authkit",
+        }
+        with httpx.Client(base_url=self._client.base_url) as browser:
+            page = browser.get("/user_management/authorize", params=asked).headers["location"]
+            return parse_qs(urlsplit(self._sign_in_on(browser, page)).query)["code"][0]
+
+    @cached_property
+    def device_code(self) -> str:
+        begun = self._post("/user_management/authorize/device", {"client_id": CLIENT_ID}, 200)
+        form = {"user_code": begun["user_code"], "confirmed": "1"}
+        with httpx.Client(base_url=self._client.base_url) as browser:
+            page = browser.post("/device", data=form, headers=OWN_PAGE).headers["location"]
+            self._sign_in_on(browser, page)
+        return str(begun["device_code"])
+
+    def _sign_in_on(self, browser: httpx.Client, page: str) -> str:
+        """Sign in on a page with the password, as a person does; return where that leads."""
+        assert self.user_id
+        form = {"email": self.email, "password": PASSWORD}
+        return str(browser.post(page, data=form, headers=OWN_PAGE).headers["location"])
 
     @cached_property
     def endpoint_id(self) -> str:
