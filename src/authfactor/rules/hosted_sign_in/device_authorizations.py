@@ -8,6 +8,7 @@ canceling it refuses the device, once each.
 from typing import Final, NamedTuple
 
 from authfactor import errors, ids
+from authfactor.errors import OAuthRefused
 from authfactor.ids import IdGenerator
 from authfactor.ip_addresses import client_network
 from authfactor.models import Clock, Entropy, Environment, SignedIn
@@ -147,26 +148,26 @@ class DeviceAuthorizations:
         table, now = scope.tx.device_authorizations, scope.now
         device = await table.by_hash(scope.number, hashed)
         if device is None or device.used_at is not None:
-            raise _refused("invalid_grant", "The device code is unknown or was used.")
+            raise OAuthRefused("invalid_grant", "The device code is unknown or was used.")
         if device.expires_at <= now:
-            raise _refused("expired_token", "The device code has expired. Begin again.")
+            raise OAuthRefused("expired_token", "The device code has expired. Begin again.")
         if device.denied_at is not None:
-            raise _refused("access_denied", "The user refused the device.")
+            raise OAuthRefused("access_denied", "The user refused the device.")
         if device.polled_at is not None and now - device.polled_at < device.poll_seconds * 1000:
             slower = min(device.poll_seconds + POLL_SECONDS, MAX_POLL_SECONDS)
             if slower != device.poll_seconds:
                 await table.poll(scope.number, device.id, device.polled_at, slower)
-            raise _refused("slow_down", f"Wait {slower} seconds between two requests.").after_commit()
+            raise OAuthRefused("slow_down", f"Wait {slower} seconds between two requests.").after_commit()
         if device.approved_at is None or ready is None:
             await table.poll(scope.number, device.id, now, device.poll_seconds)
-            raise _refused("authorization_pending", "The user has not decided yet.").after_commit()
+            raise OAuthRefused("authorization_pending", "The user has not decided yet.").after_commit()
         await scope.tx.users.lock(scope.number, ready.source.proof.user_id)
         if not await table.use(scope.number, device.id, now, ready.prepared.session.id):
-            raise _refused("invalid_grant", "The device code is unknown or was used.")
+            raise OAuthRefused("invalid_grant", "The device code is unknown or was used.")
         try:
             return await self._proven.start(scope, ready)
         except ProofVoid:
-            raise _refused("invalid_grant", "What the user approved is gone.") from None
+            raise OAuthRefused("invalid_grant", "What the user approved is gone.") from None
 
     def _new_user_code(self) -> str:
         letters = ""
@@ -186,7 +187,3 @@ def read_user_code(typed: str) -> str:
 
 def _waits(device: DeviceAuthorization, now: int) -> bool:
     return device.approved_at is None and device.denied_at is None and device.expires_at > now
-
-
-def _refused(code: str, text: str) -> errors.OAuthRefused:
-    return errors.OAuthRefused(code, text)
