@@ -308,6 +308,9 @@ def _java_body(request: Request) -> list[str]:
     return ['String body = """', text, f'    """{formatted};']
 
 
+# Pages of what browsers request and not the application.
+BROWSERS: Final = frozenset({"begin_sign_in"})
+
 WRITERS: Final[Mapping[str, Callable[[Request, str], str]]] = {
     "js": js,
     "python": python,
@@ -323,6 +326,8 @@ def languages(page: Endpoint) -> list[str]:
 
     None, if samples with the SDKs of more languages than JavaScript and Python are written.
     """
+    if page.name in BROWSERS:
+        return []
     sdks = {name for name, method in page.reference.items() if name != "curl" and method.title != "httpx"}
     if sdks - {"js", "python"}:
         return []

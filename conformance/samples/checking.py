@@ -59,7 +59,8 @@ def request(one: Exchange, scene: Mapping[str, str]) -> Request:
         if isinstance(value, list):
             return [name(each) for each in value]
         if isinstance(value, dict):  # a scene has documents as their text
-            return named.get(json.dumps(value, separators=(",", ":")), value)
+            text = json.dumps(value, separators=(",", ":"))
+            return named[text] if text in named else {key: name(below) for key, below in value.items()}
         return named.get(value, value) if isinstance(value, str) else value
 
     return Request(path, {key: name(value) for key, value in sent.items()})

@@ -44,6 +44,7 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "get_factor": ("factor_id",),
     "delete_factor": ("factor_id",),
     "import_factors": ("user_id",),
+    "get_passkey_signals": ("user_id",),
     "create_recovery_codes": ("member_id",),
     "import_recovery_codes": ("member_id",),
     "get_recovery_codes": ("recovery_codes_user_id",),
