@@ -205,11 +205,12 @@ def test_every_deployment_says_to_which_server_links_point() -> None:
     from_secret = {"valueFrom": {"secretKeyRef": {"name": "authfactor", "key": "base-url"}}}
     assert {"name": f"{PREFIX}BASE_URL", **from_secret} in container["env"]
     server = yaml.safe_load(COMPOSE.read_text())["services"]["server"]
-    address = server["ports"][0].rpartition(":")[0]
+    # By name: browsers take no passkeys at an IP address.
+    address = server["ports"][0].rpartition(":")[0].replace("127.0.0.1", "localhost")
     assert server["environment"][f"{PREFIX}BASE_URL"] == f"${{{PREFIX}BASE_URL:-http://{address}}}"
     assert f"-e {PREFIX}BASE_URL=http://localhost:8080 authfactor" in CONTAINER.read_text()
     loaded = reading.read({}, UNIT.with_suffix(".toml"))
-    assert loaded.base_url == f"http://{loaded.host}:{loaded.port}"
+    assert (loaded.base_url, loaded.host) == (f"http://localhost:{loaded.port}", "127.0.0.1")
 
 
 def test_the_container_installs_only_what_a_lock_has_a_hash_for() -> None:
