@@ -2225,7 +2225,7 @@ MUTANTS = [
     ),
     Mutant(
         "a clock that was set back keeps passkeys out",
-        "deferred_passkeys.py",
+        "deferred_pages.py",
         "PasskeySignIn(self.clock, self._id_of_now,",
         "PasskeySignIn(self.clock, self.new_id,",
         ("tests/http/sign_in/test_passkey_sign_in.py", "-k", "sqlite"),
@@ -3302,7 +3302,7 @@ MUTANTS = [
     ),
     Mutant(
         "a password is chosen before the email is verified",
-        "rules/tenants/sign_in_methods.py",
+        "rules/authentication/applied_policy.py",
         '    return allows(environment, "password") and not verifies_emails(environment)',
         '    return allows(environment, "password")',
         ("tests/http/sign_in/test_mailed_code_pages.py", "-k", "sqlite"),

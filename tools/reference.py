@@ -18,7 +18,7 @@ from typing import Any, Final, get_args, get_type_hints
 import click
 import msgspec
 
-from authfactor import errors, reference, settings
+from authfactor import email_errors, errors, reference, settings
 from authfactor.cli import app, exit_codes
 from authfactor.http import error_responses
 from authfactor.http.api import health
@@ -64,7 +64,7 @@ def summary(kind: type) -> str:
 def family(kind: type[errors.AuthfactorError]) -> Iterator[type[errors.AuthfactorError]]:
     """Yield the classes that `errors` defines below this one, in the order of the module."""
     for below in kind.__subclasses__():
-        if below.__module__ == errors.__name__:
+        if below.__module__ in {errors.__name__, email_errors.__name__}:
             yield below
             yield from family(below)
 
@@ -116,6 +116,8 @@ def error_rows() -> list[list[str]]:
         if kind is errors.SignInRefused:
             codes = sorted({*codes, *(refusal[0] for refusal in CODE_REFUSALS.values())})
         rows += [[code(name), str(status_of(kind)), kind.__name__, summary(kind)] for name in codes]
+    limit = errors.SendLimitReached
+    rows.append([code(error_responses.QUOTA), "429", limit.__name__, f"{summary(limit)} In the WorkOS API."])
     base = errors.AuthfactorError
     return [
         *rows,

@@ -54,7 +54,6 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "begin_passkey_sign_in": (),
     "authenticate_with_passkey": ("client_id", "authentication_id", "credential"),
     "get_challenge": ("passkey_challenge_id",),
-    "get_passkey_signals": ("user_id",),
     "create_trusted_device": ("fresh_session_id",),
     "rotate_trusted_device": ("device_token",),
     "list_trusted_devices": ("device_id", "user_id"),

@@ -3,8 +3,7 @@
 import functools
 from typing import TYPE_CHECKING
 
-from authfactor.deferred_console import DeferredConsole
-from authfactor.deferred_hosted_sign_in import DeferredHostedSignIn
+from authfactor.deferred_pages import DeferredPageRules
 from authfactor.ids import IdGenerator
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ if TYPE_CHECKING:
     from authfactor.settings import Settings
 
 
-class DeferredRules(DeferredConsole, DeferredHostedSignIn):
+class DeferredRules(DeferredPageRules):
     """Makes each of them once, from the attributes that `core.Authfactor` has."""
 
     attempts: "PasswordAttempts"

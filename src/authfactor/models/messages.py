@@ -5,21 +5,8 @@ from typing import Literal
 from authfactor.models.base import Record
 from authfactor.models.links import BrandingRecord
 from authfactor.models.tenants import Environment, MailOptions
+from authfactor.models.tenants import MessageKind as MessageKind  # noqa: PLC0414 - exported
 
-MessageKind = Literal[
-    "email_verification",
-    "magic_auth",
-    "password_reset",
-    "email_change",
-    "invitation",
-    "one_time_code",
-    "factor_added",
-    "factor_removed",
-    "recovery_code_used",
-    "trusted_device_created",
-    "password_changed",
-    "email_changed",
-]
 MessageState = Literal["pending", "sent", "failed", "expired", "canceled"]
 SenderKind = Literal["smtp", "webhook", "console"]
 

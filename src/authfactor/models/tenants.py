@@ -7,6 +7,21 @@ from authfactor.models.base import Record
 MfaPolicy = Literal["off", "if_enrolled", "required"]
 TrustedDevicePolicy = Literal["off", "allowed"]
 FactorType = Literal["totp", "webauthn", "generic_otp", "sms"]
+MessageKind = Literal[
+    "email_verification",
+    "magic_auth",
+    "password_reset",
+    "email_change",
+    "invitation",
+    "one_time_code",
+    "factor_added",
+    "factor_removed",
+    "recovery_code_used",
+    "trusted_device_created",
+    "password_changed",
+    "email_changed",
+]
+"""What a message is about; the last six are notices."""
 SignInMethod = Literal["password", "magic_auth", "passkey"]
 SignUpPolicy = Literal["open", "closed"]
 EmailVerificationPolicy = Literal["off", "with_mail", "required"]

@@ -10,9 +10,8 @@ import pytest
 
 from authfactor import errors
 from authfactor.models.tenants import MailOptions, SendLimits
-from authfactor.rules.authentication.applied_policy import options_of
+from authfactor.rules.authentication.applied_policy import options_of, verifies_emails
 from authfactor.rules.events.event_log import REFUSAL_BURST
-from authfactor.rules.tenants.sign_in_methods import verifies_emails
 from authfactor.wire.requests import Authenticate
 from tests.support.application import KEY, SECRET, Application, Json, Pending, claims, refused
 from tests.support.clock import MINUTE

@@ -13,7 +13,7 @@ from typing import Final, Literal, get_args
 
 from authfactor import errors
 from authfactor.http1.connection_limits import REASONS
-from authfactor.models.messages import MessageKind
+from authfactor.models.tenants import MessageKind
 
 Kind = Literal["counter", "gauge", "histogram"]
 WORD_BYTES: Final = 8

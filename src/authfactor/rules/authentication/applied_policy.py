@@ -1,5 +1,7 @@
 """Which policy applies to a user: the first rule that matches, or the environment's (decision 0045).
 
+And which ways of signing in and up an environment allows (decision 0053).
+
 Decided without a statement: a sign-in has loaded the environment and the user.
 """
 
@@ -8,6 +10,8 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
+from authfactor import errors
+from authfactor.email_errors import SignInMethodOff
 from authfactor.email_identity import email_key
 from authfactor.models import (
     AppliedPolicy,
@@ -17,6 +21,8 @@ from authfactor.models import (
     MfaPolicy,
     MfaRule,
     MfaTerms,
+    SignInMethod,
+    SignInOptions,
 )
 
 # From the weakest to the strictest.
@@ -24,6 +30,7 @@ POLICIES: Final[tuple[MfaPolicy, ...]] = ("off", "if_enrolled", "required")
 # Kinds of proof that a policy can name. The kinds of factors come first: one of them must be allowed.
 FACTOR_KINDS: Final[tuple[str, ...]] = ("totp", "webauthn")
 METHODS: Final[tuple[str, ...]] = (*FACTOR_KINDS, "recovery_code")
+_PASSWORD_OFF: Final = "email_password_auth_disabled"  # noqa: S105 - an error's code
 
 
 class PolicyUser(Protocol):
@@ -144,3 +151,43 @@ def may_have_grace(environment: Environment) -> bool:
     """Return whether users of the environment may have a deadline."""
     options = options_of(environment.options).mfa
     return options.grace_given or any(terms.grace_days for terms in (options, *options.rules))
+
+
+def sign_in_options(environment: Environment) -> SignInOptions:
+    """Return how users of an environment sign in and up."""
+    return options_of(environment.options).sign_in
+
+
+def allows(environment: Environment, method: SignInMethod) -> bool:
+    """Return whether an environment allows a way of signing in."""
+    return method in sign_in_options(environment).methods
+
+
+def require_method(environment: Environment, method: SignInMethod) -> None:
+    """Raise `SignInMethodOff` unless the environment allows this way of signing in."""
+    if not allows(environment, method):
+        code = _PASSWORD_OFF if method == "password" else "authentication_method_not_allowed"
+        raise SignInMethodOff(code, f"This environment does not allow sign-in by {method}.")
+
+
+def verifies_emails(environment: Environment) -> bool:
+    """Return whether a password signs in only users with a verified email."""
+    options = options_of(environment.options)
+    policy = options.sign_in.verify_email
+    return policy == "required" or (policy == "with_mail" and options.mail is not None)
+
+
+def require_sign_up(environment: Environment) -> None:
+    """Raise `OAuthRefused` unless anyone may sign up."""
+    if sign_in_options(environment).sign_up != "open":
+        raise errors.OAuthRefused("sign_up_not_allowed", "This environment does not allow sign-up.")
+
+
+def signs_up(environment: Environment) -> bool:
+    """Return whether anyone may sign up."""
+    return sign_in_options(environment).sign_up == "open"
+
+
+def takes_passwords(environment: Environment) -> bool:
+    """Return whether new users may choose a password before their email is verified."""
+    return allows(environment, "password") and not verifies_emails(environment)

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 from authfactor import errors, ids
 from authfactor.crypto.vault import Vault
 from authfactor.models import Clock, Environment, SignedIn, UserRecord
+from authfactor.rules.authentication.applied_policy import require_method
 from authfactor.rules.authentication.code_refusals import CODE_REFUSALS, passkey_refusal
 from authfactor.rules.authentication.password_throttling import stranger_subject
 from authfactor.rules.authentication.sessions import PreparedSession, Sessions
@@ -19,7 +20,6 @@ from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.passkey_settings import relying_party_of
 from authfactor.rules.factors.passkey_use import PasskeyUse, StoredPasskey
-from authfactor.rules.tenants.sign_in_methods import require_method
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit

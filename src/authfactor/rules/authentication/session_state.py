@@ -1,8 +1,8 @@
 """What a session amounts to: whether it is alive, its methods (`amr`) and their class (`acr`)."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from authfactor.models import SessionRecord
+from authfactor.models import Environment, SessionRecord
 from authfactor.settings import Settings
 
 if TYPE_CHECKING:
@@ -83,3 +83,26 @@ def auth_method_of(amr: str) -> str:
 def has_second_factor(amr: str) -> bool:
     """Return whether the methods are those of two factors."""
     return "mfa" in amr.split(" ")
+
+
+def claims_of(
+    session: SessionRecord, environment: Environment, settings: Settings, token_id: str, now: int
+) -> dict[str, Any]:
+    """Return the claims of a session's access token; `now` in milliseconds, the claims in seconds."""
+    # Whole seconds, rounded down: PyJWT refuses a token whose `iat` is in the future.
+    seconds = now // 1000
+    claims: dict[str, Any] = {
+        "iss": settings.base_url,
+        "sub": session.user_id,
+        "sid": session.id,
+        "jti": token_id,
+        "iat": seconds,
+        "exp": seconds + settings.access_token_life,
+        "client_id": environment.client_id,
+        "auth_time": session.authenticated_at // 1000,
+        "amr": session.amr.split(" "),
+        "acr": acr_of(session),
+    }
+    if session.mfa_at is not None:
+        claims["mfa_at"] = session.mfa_at // 1000
+    return claims

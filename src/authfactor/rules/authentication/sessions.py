@@ -20,7 +20,7 @@ from authfactor.models import (
     UserRecord,
 )
 from authfactor.rules import pagination
-from authfactor.rules.authentication import access_token_claims, session_state
+from authfactor.rules.authentication import session_state
 from authfactor.rules.authentication.applied_policy import options_of
 from authfactor.rules.authentication.opaque_tokens import random_token, token_hash
 from authfactor.rules.authentication.step_up import StepUp, may_be_due, with_deadline
@@ -324,7 +324,7 @@ class Sessions:
     async def _new_tokens(
         self, store: Store, environment: Environment, session: SessionRecord, now: int
     ) -> TokenPair:
-        claims = access_token_claims.of_session(session, environment, self._settings, self._new_id(""), now)
+        claims = session_state.claims_of(session, environment, self._settings, self._new_id(""), now)
         return TokenPair(await self._signing.sign(store, environment, claims), random_token(self._entropy))
 
 

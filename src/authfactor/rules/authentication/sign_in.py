@@ -12,6 +12,7 @@ from authfactor.models import (
     UserRecord,
 )
 from authfactor.rules.authentication import password_throttling
+from authfactor.rules.authentication.applied_policy import require_method
 from authfactor.rules.authentication.password_attempts import PasswordAttempts, bad_credentials
 from authfactor.rules.authentication.password_hashing import PasswordHasher, api_share
 from authfactor.rules.authentication.second_step import SecondStep
@@ -20,7 +21,6 @@ from authfactor.rules.authentication.sessions import PreparedSession, Sessions
 from authfactor.rules.authentication.sign_in_events import SignInEvents
 from authfactor.rules.authentication.step_up import StepUp, with_deadline
 from authfactor.rules.events import event_log
-from authfactor.rules.tenants.sign_in_methods import require_method
 from authfactor.rules.unit import Scope
 from authfactor.store import Store, Unit
 from authfactor.wire.requests import Authenticate, without_nul

@@ -19,11 +19,10 @@ from authfactor.models import (
     SignInStart,
     UserRecord,
 )
-from authfactor.rules.authentication.applied_policy import options_of, policy_for
+from authfactor.rules.authentication.applied_policy import options_of, policy_for, verifies_emails
 from authfactor.rules.authentication.opaque_tokens import random_token, token_hash
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.challenges import Challenges
-from authfactor.rules.tenants.sign_in_methods import verifies_emails
 from authfactor.rules.unit import Scope
 from authfactor.settings import Settings
 

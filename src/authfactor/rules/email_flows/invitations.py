@@ -10,13 +10,13 @@ from authfactor.ids import IdGenerator
 from authfactor.models import Clock, Entropy, Environment, PageQuery, RecordPage
 from authfactor.models.mailed import InvitationRecord
 from authfactor.rules import pagination
+from authfactor.rules.authentication.applied_policy import sign_in_options
 from authfactor.rules.email_flows import invitation_use
 from authfactor.rules.email_flows.link_tokens import random_token, token_hash, url_with
 from authfactor.rules.email_flows.magic_auth import required_email
 from authfactor.rules.email_flows.outbox import Outbox
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.tenants.sign_in_methods import sign_in_options
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
 from authfactor.store import Unit

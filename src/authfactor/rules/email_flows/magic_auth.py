@@ -6,11 +6,11 @@ from authfactor import errors
 from authfactor.email_errors import SignInMethodOff
 from authfactor.errors import InvalidRequest, Item
 from authfactor.models import Clock, Environment, UserRecord
+from authfactor.rules.authentication.applied_policy import require_method, require_sign_up
 from authfactor.rules.email_flows import invitation_use
 from authfactor.rules.email_flows.mailed_codes import IssuedCode, MailedCodes
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.tenants.sign_in_methods import require_method, require_sign_up
 from authfactor.rules.tenants.users import Users, is_email
 from authfactor.rules.unit import Scope, unit
 from authfactor.store import Unit

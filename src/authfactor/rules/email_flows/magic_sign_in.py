@@ -7,6 +7,7 @@ from authfactor.crypto.vault import Vault
 from authfactor.email_identity import email_key
 from authfactor.models import Clock, Environment, SignedIn, SignInStart, UserRecord
 from authfactor.models.mailed import MailedCode
+from authfactor.rules.authentication.applied_policy import require_method
 from authfactor.rules.authentication.password_throttling import stranger_subject
 from authfactor.rules.authentication.session_state import BY_MAGIC_CODE, MAGIC_CODE
 from authfactor.rules.authentication.sessions import PreparedSession, Sessions
@@ -19,7 +20,6 @@ from authfactor.rules.email_flows.sign_in_refusals import sign_in_refusal
 from authfactor.rules.email_flows.verified_users import mark_verified
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.tenants.sign_in_methods import require_method
 from authfactor.rules.unit import Scope
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit

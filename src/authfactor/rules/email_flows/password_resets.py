@@ -13,6 +13,7 @@ from authfactor.email_identity import email_key
 from authfactor.errors import InvalidRequest, Item
 from authfactor.models import Environment, UserRecord
 from authfactor.models.mailed import PasswordResetRecord
+from authfactor.rules.authentication.applied_policy import require_method, sign_in_options
 from authfactor.rules.authentication.password_hashing import api_share
 from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.email_flows.flow_rules import FlowRules
@@ -21,7 +22,6 @@ from authfactor.rules.email_flows.magic_auth import required_email
 from authfactor.rules.email_flows.outbox import Outbox
 from authfactor.rules.email_flows.verified_users import store as store_user
 from authfactor.rules.events import event_log
-from authfactor.rules.tenants.sign_in_methods import require_method, sign_in_options
 from authfactor.rules.unit import Scope, unit
 from authfactor.store import Store, Unit
 from authfactor.wire import mailed

@@ -23,7 +23,6 @@ from authfactor.otp import base32, key_uri, qr, totp
 from authfactor.rules import pagination
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.factors import deletion
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.rules.tenants.environments import options_of
@@ -209,6 +208,8 @@ class Factors:
             raise errors.NotFound("Authentication Factor", factor_id)
         await self._emit(scope, event_log.FACTOR_DELETED, factor)
         if factor.user_id is not None:
+            from authfactor.rules.factors import deletion  # noqa: PLC0415 - seldom
+
             if factor.is_active:
                 await deletion.end_trusted_devices(scope, self._log, factor.user_id)
             await deletion.withdraw(scope, factor.user_id, [factor])
@@ -227,6 +228,8 @@ class Factors:
             await scope.tx.factors.delete(scope.number, factor.id)
             await self._emit(scope, event_log.FACTOR_DELETED, factor)
         await scope.tx.failures.clear(scope.number, user_id)
+        from authfactor.rules.factors import deletion  # noqa: PLC0415 - seldom
+
         await deletion.end_trusted_devices(scope, self._log, user_id)
         await deletion.withdraw(scope, user_id, factors)
         return len(factors)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import msgspec
 
 from authfactor.models import Clock, GracePeriod, UserRecord
+from authfactor.rules.authentication.applied_policy import signs_up, takes_passwords
 from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.email_flows import invitation_use
 from authfactor.rules.hosted_sign_in.flow_progress import (
@@ -17,7 +18,6 @@ from authfactor.rules.hosted_sign_in.flow_progress import (
 )
 from authfactor.rules.hosted_sign_in.flow_refusals import FlowIncomplete
 from authfactor.rules.hosted_sign_in.sign_in_flows import OpenFlow
-from authfactor.rules.tenants.sign_in_methods import signs_up, takes_passwords
 from authfactor.rules.unit import InstallationScope, installation_unit
 
 

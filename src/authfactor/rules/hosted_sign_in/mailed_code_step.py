@@ -10,7 +10,7 @@ from authfactor import errors
 from authfactor.models import Clock, Environment, UserRecord
 from authfactor.models.hosted_sign_in import AuthenticationProof
 from authfactor.models.mailed import MailedCode
-from authfactor.rules.authentication.applied_policy import options_of
+from authfactor.rules.authentication.applied_policy import allows, options_of
 from authfactor.rules.authentication.session_state import BY_MAGIC_CODE, MAGIC_CODE
 from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.email_flows.email_verifications import PURPOSE as VERIFICATION
@@ -31,7 +31,6 @@ from authfactor.rules.hosted_sign_in.flow_progress import (
 from authfactor.rules.hosted_sign_in.flow_refusals import FlowIncomplete
 from authfactor.rules.hosted_sign_in.page_throttling import charge_mail
 from authfactor.rules.hosted_sign_in.sign_in_flows import OpenFlow
-from authfactor.rules.tenants.sign_in_methods import allows
 from authfactor.rules.unit import InstallationScope, Scope, installation_unit
 from authfactor.store import Store
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from authfactor import errors
 from authfactor.email_errors import ResetTokenUnknown, SignInMethodOff
 from authfactor.models import BrandingRecord, Clock, Environment, UserRecord
-from authfactor.rules.authentication.applied_policy import options_of
+from authfactor.rules.authentication.applied_policy import allows, options_of
 from authfactor.rules.email_flows import invitation_use
 from authfactor.rules.email_flows.link_tokens import token_hash
 from authfactor.rules.email_flows.password_resets import PasswordResets
@@ -17,7 +17,6 @@ from authfactor.rules.hosted_sign_in.flow_progress import FlowProgress, FlowVisi
 from authfactor.rules.hosted_sign_in.flow_refusals import FlowIncomplete
 from authfactor.rules.hosted_sign_in.page_throttling import charge_mail
 from authfactor.rules.hosted_sign_in.sign_in_flows import OpenFlow
-from authfactor.rules.tenants.sign_in_methods import allows
 from authfactor.rules.unit import InstallationScope, installation_unit
 from authfactor.store import Store, Unit
 

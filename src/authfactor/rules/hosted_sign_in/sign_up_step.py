@@ -9,6 +9,7 @@ from authfactor.crypto import passwords
 from authfactor.errors import InvalidUserField, Item, PasswordTooWeak, SignInRefused, UserCreationFailed
 from authfactor.models import Clock, UserRecord
 from authfactor.models.hosted_sign_in import AuthenticationProof
+from authfactor.rules.authentication.applied_policy import signs_up, takes_passwords
 from authfactor.rules.authentication.session_state import ONE_STEP
 from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.email_flows import invitation_use
@@ -17,7 +18,6 @@ from authfactor.rules.hosted_sign_in.flow_refusals import FlowIncomplete
 from authfactor.rules.hosted_sign_in.page_throttling import charge_sign_up
 from authfactor.rules.hosted_sign_in.password_step import BY_PASSWORD, PasswordStep
 from authfactor.rules.hosted_sign_in.sign_in_flows import OpenFlow
-from authfactor.rules.tenants.sign_in_methods import signs_up, takes_passwords
 from authfactor.rules.tenants.users import Users, is_email
 from authfactor.rules.unit import InstallationScope, installation_unit
 from authfactor.store import Store, Unit

@@ -14,12 +14,12 @@ from authfactor.http.pages.hosted_sign_in.flow_responses import (
 from authfactor.http.pages.page_request import PageRequest
 from authfactor.http.response import Response
 from authfactor.models import Environment
+from authfactor.rules.authentication.applied_policy import allows
 from authfactor.rules.authentication.sign_in import PasswordHashChanged
 from authfactor.rules.hosted_sign_in.flow_choices import FlowState
 from authfactor.rules.hosted_sign_in.flow_progress import FlowVisit
 from authfactor.rules.hosted_sign_in.mailed_code_step import mails_codes
 from authfactor.rules.hosted_sign_in.mailed_link_pages import mails_resets
-from authfactor.rules.tenants.sign_in_methods import allows
 
 OTHER_ACCOUNT = "other"
 
