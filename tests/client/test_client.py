@@ -34,7 +34,8 @@ PUBLIC: Final = {
     " AnyAuthenticationFactor Passkey BegunPasskeySignIn PasskeyChallengeOptions BegunPasskeyRegistration"
     " EmailChange EmailChangeConfirmation EmailVerification EmailVerificationRequiredError UserIdentity"
     " FactorImport FactorImportResult FactorProfile"
-    " Invitation MagicAuth PasskeySignals PasswordReset UserResponse",
+    " Invitation MagicAuth PasskeySignals PasswordReset UserResponse"
+    " CorsOrigin RedirectUri",
     "Client": "close events hosted_pages messages mfa mfa_policies user_management webhooks",
     "AsyncClient": "aclose events hosted_pages messages mfa mfa_policies user_management webhooks",
     "user_management": "authenticate_with_password authenticate_with_refresh_token authenticate_with_totp"
@@ -45,7 +46,9 @@ PUBLIC: Final = {
     " confirm_email_change confirm_password_reset create_magic_auth create_password_reset"
     " find_invitation_by_token get_email_verification get_invitation get_magic_auth get_password_reset"
     " get_user_identities list_invitations resend_invitation revoke_invitation send_email_change"
-    " send_invitation send_verification_email verify_email",
+    " send_invitation send_verification_email verify_email"
+    " authenticate_with_code create_cors_origin create_redirect_uri delete_redirect_uri"
+    " get_authorization_url list_cors_origins list_redirect_uris",
     "mfa": "challenge_factor create_recovery_codes delete_factor delete_recovery_codes enroll_factor"
     " get_factor get_recovery_codes import_recovery_codes list_all_factors rename_factor resync_factor"
     " verify_challenge create_trusted_device list_trusted_devices revoke_trusted_device"

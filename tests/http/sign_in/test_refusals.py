@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from authfactor.http.api.authentication import DEVICE_CODE
 from tests.support.application import (
     AUTHENTICATE,
     CLIENT,
@@ -24,6 +25,7 @@ from tests.support.clock import MINUTE
 COMPLETE_BODIES: dict[str, dict[str, str]] = {
     "password": {"client_id": CLIENT, "client_secret": KEY, "email": "kim@example.org", "password": "x"},
     "refresh_token": {"client_id": CLIENT, "refresh_token": "x"},
+    DEVICE_CODE: {"client_id": CLIENT, "device_code": "x"},
     MFA_TOTP: {
         "client_id": CLIENT,
         "client_secret": KEY,
@@ -42,7 +44,8 @@ MISSING = [
 
 
 @pytest.mark.parametrize(
-    "grant_type", [None, "", "authorization_code", "PASSWORD", "urn:ietf:params:oauth:grant-type:device_code"]
+    "grant_type",
+    [None, "", "client_credentials", "PASSWORD", "urn:ietf:params:oauth:grant-type:token-exchange"],
 )
 async def test_unsupported_grant_type_is_an_invalid_request(
     application: Application, grant_type: str | None
@@ -310,7 +313,7 @@ async def test_unknown_refresh_token_is_an_invalid_grant(application: Applicatio
 async def test_methods_other_than_post_are_not_allowed(application: Application, method: str) -> None:
     response = await application.api.request(method, AUTHENTICATE)
     assert response.status_code == 405
-    assert response.headers["allow"] == "POST"
+    assert response.headers["allow"] == "OPTIONS, POST"
 
 
 async def _foreign_challenge(application: Application) -> str:

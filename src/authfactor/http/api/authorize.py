@@ -65,8 +65,7 @@ ROUTES = [
         "Begin a sign-in in a browser",
         query=(
             *("client_id", "redirect_uri", "response_type", "provider", "state", "code_challenge"),
-            *("code_challenge_method", "screen_hint", "login_hint", "prompt", "max_age", "organization_id"),
-            "connection_id",
+            *("code_challenge_method", "screen_hint", "login_hint", "prompt", "max_age"),
         ),
         refusals=(400,),
         needs_key=False,

@@ -51,9 +51,11 @@ for _method, _path in OPERATIONS:
 # Parameters that would narrow, bind or secure, by the operations that have them at WorkOS.
 REFUSED_PARAMETERS: Final = {
     "organization_id": (
-        "GET /user_management/users, GET /events, POST /user_management/authenticate,"
-        " GET /user_management/invitations, POST /user_management/invitations"
+        "GET /user_management/users, GET /events, GET /user_management/authorize,"
+        " POST /user_management/authenticate, GET /user_management/invitations,"
+        " POST /user_management/invitations"
     ),
+    "connection_id": "GET /user_management/authorize",
     "role_slug": "POST /user_management/invitations",
     "organization": "GET /user_management/users",
     "invitation_token": "POST /user_management/authenticate, but for a password and a magic code",
@@ -78,6 +80,14 @@ IGNORED_PARAMETERS: Final = {
     "session": (
         "POST /user_management/authenticate",
         "The Python SDK 5 sends its own options for sealing a session, which it does itself.",
+    ),
+    "domain_hint, provider_scopes, provider_query_params": (
+        "GET /user_management/authorize",
+        "For other identity providers, of which there are none.",
+    ),
+    "claim_nonce, context": (
+        "GET /user_management/authorize",
+        "SDKs send them; a refusal would strand the browser, and nothing is decided by them.",
     ),
     "phone_number, sms_template": (
         "POST /auth/factors/enroll, POST /auth/factors/{id}/challenge",
