@@ -255,7 +255,7 @@ def test_without_the_reference_the_refusal_names_a_file(tmp_path: Path) -> None:
 def test_unknown_and_unserved_paths_count_in_the_limit_of_the_address(tmp_path: Path) -> None:
     settings = {"AUTHFACTOR_RATE_PER_ADDRESS": "1", "AUTHFACTOR_RATE_PER_ADDRESS_BURST": "6"}
     with running(tmp_path / "data", settings) as server, server.client() as client:
-        paths = ("/organizations", "/nothing", "/user_management/redirect_uris")
+        paths = ("/organizations", "/nothing", "/user_management/waitlists")
         statuses = [client.get(path).status_code for path in paths * 2]
         assert statuses == [501, 404, 501] * 2
         assert {client.get(path).status_code for path in paths} == {429}

@@ -77,6 +77,7 @@ METHODS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
         False,
     ),
     "sign_in_flows.attach": (lambda tx: tx.sign_in_flows.attach(OTHER, FLOW.id, 2, "x", "x"), False),
+    "sign_in_flows.factors_of_user": (lambda tx: tx.sign_in_flows.factors_of_user(OTHER, USER), []),
     "sign_in_flows.complete": (lambda tx: tx.sign_in_flows.complete(OTHER, FLOW.id, 2), False),
     "authorization_codes.use": (lambda tx: tx.authorization_codes.use(OTHER, HASH, 2, "s"), False),
     "browser_sessions.by_secret": (lambda tx: tx.browser_sessions.by_secret(OTHER, HASH), None),
