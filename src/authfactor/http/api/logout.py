@@ -5,7 +5,6 @@ from urllib.parse import quote
 
 import msgspec
 
-from authfactor.http.pages import logged_out_page
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.models import Environment
@@ -23,6 +22,8 @@ async def log_out(request: Request, session_id: str, return_to: str | None) -> R
     environment = await request.af.sessions.log_out(request.af.store, session_id)
     url = None if environment is None else _redirect_target(environment, return_to)
     if url is None:
+        from authfactor.http.pages import logged_out_page  # noqa: PLC0415 - few logouts end on a page
+
         response = await logged_out_page.show(request, environment)
     else:
         response = Response(302, b"", ((b"location", quote(url, safe=URL_CHARACTERS).encode()),))
