@@ -2963,13 +2963,6 @@ MUTANTS = [
         ("tests/http/sign_in/test_passkey_sign_in.py", "-k", "sqlite"),
     ),
     Mutant(
-        "a clock that was set back keeps passkeys out",
-        "deferred_rules.py",
-        "        return PasskeySignIn(self.clock, new_id, self.vault, *rules)",
-        "        return PasskeySignIn(self.clock, self.new_id, self.vault, *rules)",
-        ("tests/http/sign_in/test_passkey_sign_in.py", "-k", "sqlite"),
-    ),
-    Mutant(
         "the id of a sign-in by passkey is good in each environment",
         "rules/authentication/passkey_sign_in.py",
         '    return f"{environment.number}\\0{given}"',
