@@ -10,7 +10,7 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, get_args, get_type_hints
@@ -26,7 +26,9 @@ from authfactor.http.api.routes import documented
 from authfactor.http.app import all_routes
 from authfactor.http.routing import Route
 from authfactor.http.telemetry import log_setup, metric_names
+from authfactor.rules.authentication import applied_policy
 from authfactor.rules.authentication.code_refusals import CODE_REFUSALS
+from authfactor.rules.email_flows import email_verifications, invitations
 from authfactor.rules.events import event_log
 from authfactor.settings import reading
 from authfactor.wire import responses
@@ -108,13 +110,25 @@ def password_codes() -> list[str]:
     return [text for text in found if text.startswith("password_")]
 
 
+# Codes that a table or a condition of the rules chooses.
+CHOSEN_CODES: Final[dict[type[errors.AuthfactorError], Iterable[str]]] = {
+    errors.SignInRefused: [refusal[0] for refusal in CODE_REFUSALS.values()],
+    email_errors.EmailVerificationRequired: ["email_verification_required"],
+    email_errors.SignInMethodOff: [applied_policy.PASSWORD_OFF, applied_policy.METHOD_OFF],
+    email_errors.MailedCodeRefused: [refusal[0] for refusal in email_verifications.REFUSALS.values()],
+    email_errors.InvitationRefused: [
+        invitations.NOT_PENDING[0],
+        *(refusal[0] for refusal in invitations.RESEND_REFUSALS.values()),
+    ],
+}
+
+
 def error_rows() -> list[list[str]]:
     """Return a row per error; a class whose code is passed when it is raised has a row per code."""
     rows = []
     for kind in dict.fromkeys(family(errors.AuthfactorError)):
         codes = [kind.code] if "code" in vars(kind) else calls(kind.__name__, 0)
-        if kind is errors.SignInRefused:
-            codes = sorted({*codes, *(refusal[0] for refusal in CODE_REFUSALS.values())})
+        codes = sorted({*codes, *CHOSEN_CODES.get(kind, ())})
         rows += [[code(name), str(status_of(kind)), kind.__name__, summary(kind)] for name in codes]
     limit = errors.SendLimitReached
     rows.append([code(error_responses.QUOTA), "429", limit.__name__, f"{summary(limit)} In the WorkOS API."])

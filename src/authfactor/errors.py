@@ -7,6 +7,7 @@
     │   └── IdempotencyKeyReused
     ├── Unauthorized              the API key is missing, unknown or revoked
     ├── Forbidden                 the caller is authenticated but not permitted
+    │   └── ProofNeeded
     ├── NotFound                  this environment has no such object with this id
     ├── RouteNotFound  MethodNotAllowed
     ├── NotSupported              an operation of the WorkOS API that this server does not have

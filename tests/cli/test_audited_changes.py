@@ -114,6 +114,7 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "webhooks resend": ("delivery.resend",),
 }
 CHALLENGED: Final = "a challenge is a row of its own; its outcome leaves events"
+FLOW = "/sign-in/{flow_id}"
 HOME: Final = "POST /console/e/{environment}"
 ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "POST /user_management/users/{user_id}/auth_factors": (event_log.FACTOR_ENROLLED,),
@@ -202,6 +203,33 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "POST /enroll/{link_id}": (event_log.LINK_COMPLETED, event_log.FACTOR_ENROLLED),
     "POST /enroll/{link_id}/recovery-codes": (event_log.RECOVERY_CODES_CREATED,),
     "POST /enroll/{link_id}/recovery-codes.txt": "returns what the form has",
+    "POST /enroll/{link_id}/passkey": (event_log.FACTOR_ENROLLED, event_log.FACTOR_ACTIVATED),
+    "POST /enroll/{link_id}/passkey/confirm": (*VERIFIED,),
+    f"POST {FLOW}": (
+        event_log.PASSWORD_SUCCEEDED,
+        event_log.PASSWORD_FAILED,
+        event_log.PASSKEY_SUCCEEDED,
+        event_log.PASSKEY_FAILED,
+        event_log.TRUSTED_DEVICE_USED,
+    ),
+    f"POST {FLOW}/account": "the session of the browser is chosen, and nothing is signed in yet",
+    f"POST {FLOW}/start-over": "the flow's row records it",
+    f"POST {FLOW}/cancel": "the flow's row records it",
+    f"POST {FLOW}/email-code/send": (event_log.MAGIC_AUTH_CREATED,),
+    f"POST {FLOW}/email-code": (event_log.MAGIC_AUTH_SUCCEEDED, event_log.MAGIC_AUTH_FAILED),
+    f"POST {FLOW}/verify": (event_log.EMAIL_VERIFICATION_SUCCEEDED, event_log.EMAIL_VERIFICATION_FAILED),
+    f"POST {FLOW}/verify/send": (event_log.EMAIL_VERIFICATION_CREATED,),
+    f"POST {FLOW}/sign-up": (event_log.USER_CREATED,),
+    f"POST {FLOW}/forgotten": (event_log.PASSWORD_RESET_CREATED,),
+    f"POST {FLOW}/code": SIGNED_IN,
+    f"POST {FLOW}/enroll": SIGNED_IN,
+    f"POST {FLOW}/enroll/app": (event_log.FACTOR_ENROLLED,),
+    f"POST {FLOW}/enroll/passkey": (event_log.FACTOR_ENROLLED, event_log.FACTOR_ACTIVATED),
+    f"POST {FLOW}/finish": "the code exchange records the sign-in",
+    f"POST {FLOW}/recovery-codes": (event_log.RECOVERY_CODES_CREATED,),
+    f"POST {FLOW}/recovery-codes.txt": "returns what the form has",
+    "POST /reset-password": ("user.reset_password",),
+    "POST /invitation": "the flow that it begins is a row of its own",
     "POST /factors/{link_id}/confirm/{then}": (*VERIFIED,),
     "POST /factors/{link_id}/rename/{factor_id}": (event_log.FACTOR_RENAMED,),
     "POST /factors/{link_id}/add": (event_log.FACTOR_ENROLLED,),

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -24,6 +25,13 @@ def test_listed_summary_matches_the_commands_own_help(name: str) -> None:
     assert COMMANDS[name].about == command.get_short_help_str(limit=200)
 
 
+def names_below(group: click.Group) -> Iterator[str]:
+    for name, command in group.commands.items():
+        yield name
+        if isinstance(command, click.Group):
+            yield from names_below(command)
+
+
 def test_every_command_is_registered() -> None:
     folder = Path(sys.modules["authfactor.cli"].__file__ or "").parent
     modules = [file.stem for file in folder.glob("*.py") if "\n@click." in file.read_text()]
@@ -38,7 +46,7 @@ def test_every_command_is_registered() -> None:
         (late.module, inner)
         for name, late in COMMANDS.items()
         if isinstance(command := app.commands[name], click.Group)
-        for inner in command.commands
+        for inner in names_below(command)
     }
     assert groups == below | {(late.module, name) for name, late in COMMANDS.items()}
 

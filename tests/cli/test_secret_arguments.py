@@ -80,7 +80,8 @@ def test_every_option_that_takes_a_secret_is_tested_here() -> None:
     expected = {"copy --from", "copy --to", "factors enroll --secret", "factors verify code"}
     assert expected <= set(secret_options(app))
     assert [name for name in secret_options(app) if "secret" in name or "password" in name] == [
-        "factors enroll --secret"
+        "environments update --password-reset-url",  # an address of a page, without a token
+        "factors enroll --secret",
     ]
 
 

@@ -130,10 +130,11 @@ def test_pages_name_a_code_for_exactly_the_refusals(operation: str) -> None:
 
 def test_error_codes_match_the_errors_page() -> None:
     text = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
-    real = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", text, re.MULTILINE))
+    real = re.findall(r"^\| `(\w+)` \| (\d+) \|", text, re.MULTILINE)
     assert len(real) > 30
     for name, code in reference.error_codes().items():
-        assert str(code.status) == real[name], name
+        # A code can have several statuses: the contract has `email_not_available` with 400 and with 409.
+        assert (name, str(code.status)) in real
     used = {code for page in PAGES for code in page.errors}
     specific = {name for name, code in reference.error_codes().items() if not code.everywhere}
     assert used == specific

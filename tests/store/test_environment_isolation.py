@@ -72,6 +72,7 @@ CREATORS = {"insert", "insert_refresh", "append", "append_all", "claim", "active
 CREATORS |= {"failures.charge", "throttles.charge"}
 CREATORS |= {"by_token", "by_session", "insert_token"}
 CREATORS |= {"set_policy", "start_grace", "grant_grace", "record_held_factor"}
+CREATORS |= {"password_resets.environment_of", "invitations.environment_of"}
 CREATORS |= {"passkeys.keep_handle", "passkeys.open_ceremony", "passkeys.use_authentication"}
 
 PASSKEY_FACTOR = PasskeyFactor("auth_factor_passkey", USER, "Acme", "kim", "sealed", None, 1)
@@ -120,6 +121,8 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "passkeys.is_restored_since": (lambda tx: tx.passkeys.is_restored_since(OTHER, 1), False),
     "passkeys.of_factor": (lambda tx: tx.passkeys.of_factor(OTHER, PASSKEY.factor_id), None),
     "passkeys.by_credential": (lambda tx: tx.passkeys.by_credential(OTHER, "example.org", b"id"), None),
+    "passkeys.count_by_rp_id": (lambda tx: tx.passkeys.count_by_rp_id(OTHER), {}),
+    "passkeys.count_by_user": (lambda tx: tx.passkeys.count_by_user(OTHER), {}),
     "passkeys.handle_of": (lambda tx: tx.passkeys.handle_of(OTHER, USER), None),
     "passkeys.ceremony": (lambda tx: tx.passkeys.ceremony(OTHER, CEREMONY.id), None),
     "mailed_codes.by_id": (lambda tx: tx.mailed_codes.by_id(OTHER, CODE.id), None),

@@ -77,6 +77,9 @@ def test_every_table_is_clustered_by_environment(tmp_path: Path) -> None:
     # Operators manage all environments.
     assert keys.pop("operators") == ["id"]
     assert keys.pop("audit") == ["id"]
+    # Models of authenticators are the same in all environments.
+    assert keys.pop("authenticator_metadata") == ["id"]
+    assert keys.pop("authenticator_models") == ["aaguid"]
     assert keys.pop("operator_links") == ["token_hash"]
     assert keys.pop("operator_sessions") == ["token_hash"]
     assert {table for table, key in keys.items() if key != ["environment"]} == set()

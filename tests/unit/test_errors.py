@@ -96,6 +96,8 @@ def test_error_codes_of_the_api_never_change() -> None:
         "NotSupported": "not_supported",
         "Outdated": "changed_since",
         "SessionEnded": "session_ended",
+        "ProofNeeded": "reauthentication_required",
+        "SendLimitReached": "send_limit_reached",
         "PasswordTooWeak": "password_strength_error",
         "RouteNotFound": "not_found",
         "TooManyAttempts": "one_time_code_too_many_attempts",

@@ -40,7 +40,9 @@ COMMANDS: Final = {
         f"{_HERE}.factors", "Enroll, list, name, challenge, verify, resync and delete factors."
     ),
     "import": LazyCommand(f"{_HERE}.factor_import", "Import TOTP factors from a file of another system."),
-    "export": LazyCommand(f"{_HERE}.factor_export", "Write the secrets of TOTP factors into a file."),
+    "export": LazyCommand(
+        f"{_HERE}.factor_export", "Write the secrets of active TOTP factors into a file, for another system."
+    ),
     "recovery-codes": LazyCommand(
         f"{_HERE}.recovery_codes", "Create, import, count and delete the recovery codes of a user."
     ),

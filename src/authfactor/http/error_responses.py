@@ -26,6 +26,7 @@ STATUSES: Final[dict[type[errors.AuthfactorError], int]] = {
     errors.IdempotencyKeyReused: 422,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
+    errors.ProofNeeded: 403,
     errors.NotFound: 404,
     errors.RouteNotFound: 404,
     errors.MethodNotAllowed: 405,

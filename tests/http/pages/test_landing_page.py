@@ -179,7 +179,7 @@ def test_unknown_paths_are_json_for_programs(browser: httpx.Client, accept: str)
         ("GET", "/user_management/users", 401),
         ("GET", "/user_management/nowhere", 404),
         ("PUT", "/auth/factors/enroll", 405),
-        ("GET", "/user_management/authorize", 501),
+        ("GET", "/user_management/organization_memberships", 501),
         ("GET", "/organizations", 501),
         ("GET", "/connect/x", 501),
         ("GET", "/authfactor/nowhere", 404),

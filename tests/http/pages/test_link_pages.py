@@ -212,6 +212,7 @@ def test_page_redirects_and_logout_redirects_do_not_overwrite_each_other(server:
     # All options but the two are as the environment was created with.
     assert stored.pop("logout_redirects") == ["https://a.example/"]
     assert stored.pop("page_redirects") == ["https://b.example/"]
-    created = msgspec.to_builtins(EnvironmentOptions(sign_in=SignInOptions(verify_email="with_mail")))
+    options = EnvironmentOptions(sign_in=SignInOptions(verify_email="with_mail"))
+    created = json.loads(msgspec.json.encode(options))
     assert stored == {name: created[name] for name in stored}
     assert created.keys() - stored.keys() == {"logout_redirects", "page_redirects"}

@@ -30,7 +30,8 @@ POLICIES: Final[tuple[MfaPolicy, ...]] = ("off", "if_enrolled", "required")
 # Kinds of proof that a policy can name. The kinds of factors come first: one of them must be allowed.
 FACTOR_KINDS: Final[tuple[str, ...]] = ("totp", "webauthn")
 METHODS: Final[tuple[str, ...]] = (*FACTOR_KINDS, "recovery_code")
-_PASSWORD_OFF: Final = "email_password_auth_disabled"  # noqa: S105 - an error's code
+METHOD_OFF: Final = "authentication_method_not_allowed"
+PASSWORD_OFF: Final = "email_password_auth_disabled"  # noqa: S105 - an error's code
 
 
 class PolicyUser(Protocol):
@@ -166,7 +167,7 @@ def allows(environment: Environment, method: SignInMethod) -> bool:
 def require_method(environment: Environment, method: SignInMethod) -> None:
     """Raise `SignInMethodOff` unless the environment allows this way of signing in."""
     if not allows(environment, method):
-        code = _PASSWORD_OFF if method == "password" else "authentication_method_not_allowed"
+        code = PASSWORD_OFF if method == "password" else METHOD_OFF
         raise SignInMethodOff(code, f"This environment does not allow sign-in by {method}.")
 
 

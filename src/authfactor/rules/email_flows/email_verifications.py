@@ -17,7 +17,7 @@ from authfactor.wire.requests import Authenticate
 
 PURPOSE: Final = "email_verification"
 _INCORRECT: Final = ("email_verification_code_incorrect", "Email verification code is incorrect.")
-_REFUSALS: Final[dict[CodeRefusal, tuple[str, str]]] = {
+REFUSALS: Final[dict[CodeRefusal, tuple[str, str]]] = {
     "malformed": ("email_verification_code_incorrect", "A code is six digits. This was not counted."),
     "none": _INCORRECT,
     "mismatch": _INCORRECT,
@@ -79,7 +79,7 @@ class EmailVerifications:
             raise MailedCodeRefused("email_previously_verified", "The email was verified before.")
         found = await self._codes.redeem(scope, user, PURPOSE, code)
         if not isinstance(found, MailedCode):
-            refusal = MailedCodeRefused(*_REFUSALS[found])
+            refusal = MailedCodeRefused(*REFUSALS[found])
             refused = errors.SignInRefused(refusal.code, refusal.message)
             await self.emit_failed(scope, user, found, refused, Authenticate())
             raise refusal.after_commit()

@@ -28,8 +28,8 @@ DAY_MS: Final = 24 * 3600 * 1000
 DEFAULT_DAYS: Final = 7
 PAGE: Final = "/invitation"
 KIND: Final = "Invitation"
-_NOT_PENDING: Final = ("invite_not_pending", "Invite is not pending.")
-_RESEND_REFUSALS: Final = {
+NOT_PENDING: Final = ("invite_not_pending", "Invite is not pending.")
+RESEND_REFUSALS: Final = {
     "expired": ("invite_expired", "Invite has expired."),
     "revoked": ("invite_revoked", "Invite has been revoked."),
     "accepted": ("invite_accepted", "Invite has already been accepted."),
@@ -140,7 +140,7 @@ class Invitations:
             raise InvitationRefused("invalid_invite", "No user has the email of this invite.")
         accepted = None if user is None else await invitation_use.accept(scope, self._log, record.id, user)
         if accepted is None:
-            raise InvitationRefused(*_NOT_PENDING)
+            raise InvitationRefused(*NOT_PENDING)
         return self._issued(scope, accepted)
 
     @unit
@@ -148,7 +148,7 @@ class Invitations:
         """Revoke an open invitation. Raises `NotFound`, and `InvitationRefused` if it is not open."""
         await _load(scope, invitation_id)
         if not await scope.tx.invitations.revoke(scope.number, invitation_id, scope.now):
-            raise InvitationRefused(*_NOT_PENDING)
+            raise InvitationRefused(*NOT_PENDING)
         revoked = await _load(scope, invitation_id)
         await self._outbox().cancel(scope, invitation_id)
         await self._emit(scope, event_log.INVITATION_REVOKED, revoked)
@@ -162,7 +162,7 @@ class Invitations:
         """
         record = await _load(scope, invitation_id)
         if not await scope.tx.invitations.touch(scope.number, invitation_id, scope.now):
-            raise InvitationRefused(*_RESEND_REFUSALS.get(record.state(scope.now), _NOT_PENDING))
+            raise InvitationRefused(*RESEND_REFUSALS.get(record.state(scope.now), NOT_PENDING))
         issued = self._issued(scope, await _load(scope, invitation_id))
         await self._mail(scope, issued, locale or record.locale)
         await self._emit(scope, event_log.INVITATION_RESENT, issued.record)
