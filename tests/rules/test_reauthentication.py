@@ -254,7 +254,7 @@ def test_actions_that_change_who_can_sign_in_need_a_recent_code() -> None:
     dangerous = {name for name in get_args(Action) if name.startswith(("factor.", "operator."))}
     dangerous -= {"factor.rename"}
     own = {"operator_passkey.create", "operator_passkey.delete"}
-    others = {"api_key.create", "link.create", "user.set_mfa_policy"}
+    others = {"api_key.create", "link.create", "user.set_mfa_policy", "redirect_uri.create", "sender.set"}
     assert dangerous | own | others == NEED_RECENT_AUTHENTICATION
 
 

@@ -46,9 +46,11 @@ class RecoveryReference:
         self.pace: dict[str, int] = {}
 
     def is_active(self, factor: str) -> bool:
-        """A recovery code answers no question of a pending factor, so a code of the app came first."""
+        """Imported factors are active at once, others after a code of the app: no recovery code answers before."""
         questions = self.verifier.questions.values()
-        return any(each.factor == factor and each.answered_at is not None for each in questions)
+        return factor in self.verifier.profiles or any(
+            each.factor == factor and each.answered_at is not None for each in questions
+        )
 
     def replace(self, user: str, kind: Kind, codes: list[str]) -> None:
         """Replace a user's set. A used code that is imported again stays used."""
