@@ -46,7 +46,7 @@ class RecoveryReference:
         self.pace: dict[str, int] = {}
 
     def is_active(self, factor: str) -> bool:
-        """Imported factors are active. Others become so by a code of the app, which no recovery code replaces."""
+        """Imported factors are active. Others become so by a code of the app, and by no recovery code."""
         questions = self.verifier.questions.values()
         return factor in self.verifier.profiles or any(
             each.factor == factor and each.answered_at is not None for each in questions
