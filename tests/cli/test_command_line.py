@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from authfactor import Client
 from authfactor.cli import app
 from tests.support import authenticator
-from tests.support.server_process import Server, command_line, free_port, running
+from tests.support.server_process import Server, command_line, fields, free_port, running
 
 BLOCKS: Final = {" ": (0, 0), "▄": (0, 1), "▀": (1, 0), "█": (1, 1)}
 UNKNOWN_USER: Final = "user_01ZZZZZZZZZZZZZZZZZZZZZZZZ"
@@ -373,5 +373,22 @@ def test_the_demo_prints_a_working_enrollment_command(tmp_path: Path) -> None:
             assert begun.json()["public_key"]["rp"]["id"] == "localhost"
         assert response.status_code == 201, response.text
         assert key.split()[-1] not in server.output()
+    finally:
+        assert server.stop() == 0
+
+
+def test_a_user_of_the_demo_signs_in_by_password_at_once(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data")
+    server.start("--demo")
+    try:
+        headers = {"authorization": f"Bearer {(server.data / 'demo-api-key').read_text().strip()}"}
+        with server.client(key=None) as client:
+            user = {"email": "lee@example.org", "password": "seven green bottles"}
+            fields(client.post("/user_management/users", headers=headers, json=user), 201)
+            line = next(line for line in server.output().splitlines() if "client id" in line)
+            grant = {"grant_type": "password", "client_id": line.split()[-1], "client_secret": ""}
+            grant["client_secret"] = headers["authorization"].split()[-1]
+            signed_in = client.post("/user_management/authenticate", json=grant | user)
+            assert fields(signed_in, 200)["user"]["email"] == "lee@example.org"
     finally:
         assert server.stop() == 0
