@@ -128,9 +128,11 @@ def test_requests_that_refresh_at_once_all_stay_signed_in(
     shop: str, short_tokens: None, page: Page, user: BrowserUser
 ) -> None:
     enrolled = begin(page, shop, user)
+    page.wait_for_timeout(1500)  # the proxy refreshes a token that has less than its 30 seconds left
     page.reload()
     later = account(page, shop, user)
     assert later["token"] != enrolled["token"], "the proxy has not refreshed"
+    page.wait_for_timeout(1500)
     script = """async () => Promise.all(Array.from({length: 10}, async () => {
         const answer = await fetch('/account', {redirect: 'manual'});
         return [answer.status, (await answer.text()).includes('Account of')];
