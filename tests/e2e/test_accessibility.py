@@ -93,12 +93,12 @@ def test_the_landing_page_leads_to_the_reference_and_the_console(page: Page, use
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text))
     page.on("requestfailed", lambda request: problems.append(request.url))
-    page.goto(url)
+    page.goto(url, wait_until="networkidle")  # leaving sooner aborts the request for the icon
     page.get_by_role("link", name="API reference").click()
     expect(page.get_by_role("heading", name="Reference", exact=True)).to_be_visible()
-    page.goto(url)
+    page.goto(url, wait_until="networkidle")
     page.get_by_role("link", name="Console").click()
-    page.wait_for_url("**/console/sign-in")
+    page.wait_for_url("**/console/sign-in", wait_until="networkidle")
     page.goto(f"{url}/docs/")
     page.wait_for_url(f"{url}/docs")
     assert problems == []
