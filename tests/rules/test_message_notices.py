@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from authfactor.models import UserRecord
+from authfactor.rules.events import event_log
+from authfactor.rules.unit import Scope
 from authfactor.store import Tx
 from authfactor.wire.requests import UpdateUser
 from tests.rules.test_message_outbox import TO, set_sender
@@ -116,3 +118,17 @@ async def test_flood_of_changes_sends_ten_notices_an_hour_and_fails_none(site: I
     site.clock.advance(3600)
     await change(site, user, password="nine green bottles")
     assert len(notices(site)) == 11
+
+
+async def test_event_about_a_user_who_is_gone_is_kept_without_a_notice(site: Installation) -> None:
+    user = await member(site)
+    await site.af.run(site.af.users.delete(site.environment, user.id))
+
+    async def append(tx: Tx) -> None:
+        scope = Scope(tx, site.environment, site.clock())
+        await site.af.events.append(scope, event_log.FACTOR_DELETED, user.id, {})
+
+    before = notices(site)
+    await site.af.run(append)
+    assert (await site.events()).count(event_log.FACTOR_DELETED) == 1
+    assert notices(site) == before

@@ -380,3 +380,22 @@ async def test_imported_codes_that_could_be_guessed_do_not_answer_a_passkeys_cha
     assert (outcome.valid, outcome.reason) == (accepted, None if accepted else "code_malformed")
     left = await site.af.run(site.af.recovery_codes.count(site.environment, user.id))
     assert left.remaining == len(codes) - accepted, "an unaccepted one is not used up"
+
+
+async def test_tokens_are_signed_for_no_answer_that_cannot_be_an_assertion(
+    site: Installation, made: RegisteredPasskey, device: SoftwareAuthenticator
+) -> None:
+    rules, where = site.af.passkey_challenges, (site.af.store, site.environment)
+    sent = answer(device, await challenge(site, made))
+    assert await rules.amr_of(*where, sent) == "pwd pop user mfa"
+    for unreadable in ("{}", "{", sent + " " * 8 + "x" * 8192):
+        assert await rules.amr_of(*where, unreadable) is None
+
+
+async def test_methods_of_a_passkey_removed_meanwhile_are_those_of_an_unknown_one(
+    site: Installation, made: RegisteredPasskey, device: SoftwareAuthenticator
+) -> None:
+    sent = answer(device, await challenge(site, made))
+    await site.af.run(site.af.factors.delete(site.environment, made.factor.id))
+    found = await site.af.passkey_challenges.amr_of(site.af.store, site.environment, sent)
+    assert found == "pwd pop user mfa"
