@@ -234,3 +234,9 @@ async def test_where_browsers_refuse_the_environments_passkeys_none_is_asked_for
     at = await visit(site, user)
     assert (await known(at)).site is None
     assert await do(at, "ask") is None
+
+
+async def test_no_passkey_is_asked_for_where_there_is_none(site: Installation) -> None:
+    user = await site.user()
+    await active(site, user)
+    assert await do(await visit(site, user), "ask") is None

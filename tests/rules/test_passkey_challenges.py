@@ -8,9 +8,11 @@ from typing import Final
 import pytest
 
 from authfactor import errors
+from authfactor.crypto.vault import key_of
 from authfactor.models import UserRecord, Verification
 from authfactor.rules.factors.passkeys import RegisteredPasskey
 from authfactor.rules.maintenance.after_restore import AfterRestore
+from authfactor.store.sqlite.store import SqliteStore
 from authfactor.testing.software_authenticator import Behavior, SoftwareAuthenticator
 from authfactor.webauthn import base64url
 from tests.support.installation import Installation, Opener
@@ -399,3 +401,63 @@ async def test_methods_of_a_passkey_removed_meanwhile_are_those_of_an_unknown_on
     await site.af.run(site.af.factors.delete(site.environment, made.factor.id))
     found = await site.af.passkey_challenges.amr_of(site.af.store, site.environment, sent)
     assert found == "pwd pop user mfa"
+
+
+async def test_tokens_are_signed_as_for_an_unknown_passkey_when_its_row_was_moved(
+    site: Installation, made: RegisteredPasskey, device: SoftwareAuthenticator
+) -> None:
+    sent = answer(device, await challenge(site, made))
+    site.sql("UPDATE passkeys SET user_id = ?", (await site.user()).id)
+    found = await site.af.passkey_challenges.amr_of(site.af.store, site.environment, sent)
+    assert found == "pwd pop user mfa"
+
+
+async def test_a_passkey_is_sealed_with_the_newest_key_when_it_is_used(
+    site: Installation, made: RegisteredPasskey, device: SoftwareAuthenticator
+) -> None:
+    site.af.vault.extend([key_of(bytes(range(32)))])
+    for fresh in (True, False):
+        (before,) = site.sql("SELECT secret FROM factors")
+        opened = await challenge(site, made)
+        assert (await site.verify(opened, answer(device, opened))).valid
+        assert (site.sql("SELECT secret FROM factors") != [before]) is fresh
+
+
+# What another process does between two statements, on a table whose next change does nothing.
+MEANWHILE: Final = "CREATE TRIGGER meanwhile BEFORE UPDATE OF {} BEGIN SELECT RAISE(IGNORE); END"
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ("verified_at ON challenges", errors.ChallengeAlreadyVerified),
+        ("sign_count ON passkeys", errors.Unavailable),
+    ],
+)
+async def test_what_another_process_changes_meanwhile_ends_the_answer_without_a_trace(
+    site: Installation,
+    made: RegisteredPasskey,
+    device: SoftwareAuthenticator,
+    change: str,
+    error: type[errors.AuthfactorError],
+) -> None:
+    if not isinstance(site.af.store, SqliteStore):
+        pytest.skip("the trigger that stands for the other process is written for SQLite")
+    opened = await challenge(site, made)
+    sent = answer(device, opened)
+    site.sql(MEANWHILE.format(change))
+    with pytest.raises(error):
+        await site.verify(opened, sent)
+    site.sql("DROP TRIGGER meanwhile")
+    assert site.sql("SELECT sign_count FROM passkeys") == [(1,)]
+    assert (await site.verify(opened, sent)).valid
+
+
+async def test_a_factor_that_is_removed_meanwhile_is_unknown(
+    site: Installation, made: RegisteredPasskey, device: SoftwareAuthenticator
+) -> None:
+    if not isinstance(site.af.store, SqliteStore):
+        pytest.skip("the trigger that stands for the other process is written for SQLite")
+    opened = await challenge(site, made)
+    site.sql(MEANWHILE.format("last_used_at ON factors"))
+    assert (await site.verify(opened, answer(device, opened))).reason == "webauthn_credential_unknown"

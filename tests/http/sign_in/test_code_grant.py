@@ -292,3 +292,14 @@ async def test_other_user_who_signs_in_instead_gets_another_session(browser: Bro
     assert claims(second)["sub"] == other["id"]
     assert claims(second)["sid"] != claims(first)["sid"]
     assert (await application.refresh(first["refresh_token"])).status_code == 200
+
+
+async def test_wrong_verifier_on_a_used_code_whose_session_has_ended_changes_nothing(
+    browser: Browser, user: Json
+) -> None:
+    application = browser.application
+    code = await code_for(browser, user, **PKCE)
+    await redeem(application, code, code_verifier=VERIFIER)
+    for _ in range(2):
+        oauth_refused(await redeem(application, code, code_verifier="y" * 43), "invalid_grant")
+    assert len(await application.events("session.revoked")) == 1

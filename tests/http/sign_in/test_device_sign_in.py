@@ -11,6 +11,7 @@ from authfactor.rules.hosted_sign_in.flow_refusals import FlowExpired
 from authfactor.rules.hosted_sign_in.sign_in_flows import CompletedFlow
 from authfactor.rules.unit import Scope
 from authfactor.store import Tx
+from authfactor.store.sqlite.store import SqliteStore
 from tests.support.application import CLIENT, OTHER_CLIENT, Application, Json, claims, oauth_refused
 from tests.support.hosted_sign_in import Browser, complete, list_callbacks
 from tests.support.server_process import fields
@@ -210,3 +211,19 @@ async def test_pages_at_the_end_say_what_was_decided(browser: Browser) -> None:
     for outcome, text in (("approved", "is connected"), ("denied", "was refused")):
         assert text in (await browser.http.get(f"/device/{outcome}")).text
     assert (await browser.http.get("/device/x")).status_code == 404
+
+
+async def test_device_code_that_another_process_uses_meanwhile_gets_no_session(
+    browser: Browser, user: Json
+) -> None:
+    application = browser.application
+    if not isinstance(application.af.store, SqliteStore):
+        pytest.skip("the trigger that stands for the other process is written for SQLite")
+    device = await begin(application)
+    await approve(browser, device, user)
+    application.sql(
+        "CREATE TRIGGER meanwhile BEFORE UPDATE OF used_at ON device_authorizations"
+        " BEGIN SELECT RAISE(IGNORE); END"
+    )
+    oauth_refused(await poll(application, device), "invalid_grant")
+    assert await application.sessions(user) == []

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import msgspec
 import pytest
 
+from authfactor import errors
 from authfactor.rules.authentication.passkey_sign_in import LIFE_MS
 from authfactor.rules.maintenance.after_restore import AfterRestore
 from authfactor.testing.software_authenticator import HONEST, Behavior, SoftwareAuthenticator
+from authfactor.wire.requests import Authenticate
 from tests.http.sign_in.test_passkeys import ORIGIN, register
 from tests.support.application import (
     OTHER_CLIENT,
@@ -231,3 +234,28 @@ async def test_a_clock_that_was_set_back_keeps_no_passkey_out(
     application.clock.advance(-DAY)
     refused(await answer(application, before, device), "one_time_code_expired")
     assert (await answer(application, await begin(application), device)).status_code == 200
+
+
+async def test_an_assertion_of_more_than_8_kib_is_not_parsed(
+    application: Application, device: SoftwareAuthenticator, user: Json
+) -> None:
+    begun = await begin(application)
+    credential = device.get(begun["public_key"], ORIGIN)
+    credential["clientExtensionResults"] = {"padding": "x" * 8192}
+    sent = await application.grant(PASSKEY, authentication_id=begun["id"], credential=credential)
+    assert fields(sent, 400)["reason"] == "webauthn_response_malformed"
+
+
+async def test_a_passkey_that_was_a_copy_when_tokens_would_be_signed_gets_none(
+    application: Application, device: SoftwareAuthenticator, user: Json
+) -> None:
+    begun = await begin(application)
+    body = {"authentication_id": begun["id"], "credential": device.get(begun["public_key"], ORIGIN)}
+    request = msgspec.json.decode(msgspec.json.encode(body), type=Authenticate)
+    environment = await application.environment()
+    application.sql("UPDATE passkeys SET sign_count = 99")
+    unit = await application.af.passkey_sign_in.prepare(application.af.store, environment, request)
+    application.sql("UPDATE passkeys SET sign_count = 0")
+    with pytest.raises(errors.SignInRefused):
+        await application.af.run(unit)
+    assert await application.sessions(user) == []

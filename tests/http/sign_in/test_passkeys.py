@@ -9,7 +9,9 @@ from typing import Final
 
 import pytest
 
+from authfactor import errors
 from authfactor.testing.software_authenticator import HONEST, Behavior, SoftwareAuthenticator
+from authfactor.wire.requests import Authenticate
 from tests.support.application import Application, Json, claims, opened, refused
 from tests.support.server_process import fields
 
@@ -215,3 +217,23 @@ async def test_a_passkey_raises_a_session(application: Application, device: Soft
     assert event["data"]["method"] == "webauthn"
     # Without a factor named, digits are asked for.
     assert "webauthn" not in fields(await application.api.post(path), 201)
+
+
+async def test_tokens_signed_before_the_passkey_was_known_are_not_given_out(application: Application) -> None:
+    device = SoftwareAuthenticator(random.Random(3).randbytes, backup_eligible=True, backed_up=True)
+    user = await application.user()
+    await register(application, user, device)
+    pending = await application.begin(user)
+    request = Authenticate(
+        code=asserted(device, pending.body["authentication_challenge"]),
+        pending_authentication_token=pending.token,
+        authentication_challenge_id=pending.challenge,
+    )
+    environment = await application.environment()
+    application.sql("UPDATE passkeys SET rp_id = 'elsewhere.example'")
+    unit = await application.af.second_step.prepare(application.af.store, environment, request)
+    application.sql("UPDATE passkeys SET rp_id = ?", ORIGIN.removeprefix("https://"))
+    with pytest.raises(errors.Unavailable):
+        await application.af.run(unit)
+    assert await application.sessions(user) == []
+    fields(await application.answer(pending, request.code), 200)

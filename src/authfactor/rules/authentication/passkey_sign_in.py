@@ -148,8 +148,7 @@ class PasskeySignIn:
             if refusal.reason == "webauthn_counter_not_growing":
                 return None
             raise
-        if stored is None:
-            raise CeremonyRefused("webauthn_credential_unknown", "There is no such passkey.")
+        assert stored is not None  # noqa: S101 - for the type checker: what is unknown was refused
         return stored.methods(after_password=False)
 
     async def _accept(
