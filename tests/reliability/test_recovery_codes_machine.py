@@ -78,6 +78,11 @@ class Recovering(Verifying):
         unit = self.af.recovery_codes.import_set(self.environment, user_id, codes)
         self._replace(user_id, kind, unit, codes)
 
+    @rule(challenge=Verifying.challenges, code=st.sampled_from(["000000", "", "12345", "\u0661" * 6]))
+    def guess(self, challenge: str, code: str) -> None:
+        """Guess codes of apps alone: eight digits may be one of an imported set, which `spend` tries."""
+        self._verify(challenge, code)
+
     @rule(challenge=Verifying.challenges)
     def spend_good_one(self, challenge: str) -> None:
         """Use a code that is unused, and try it once more on the next challenge of the factor."""
