@@ -12,38 +12,32 @@ class UserResponse(Model, frozen=True, kw_only=True):
     user: User
 
 
-class EmailVerification(Model, frozen=True, kw_only=True):
+class CodeByMail(Model, frozen=True, kw_only=True):
+    """A code that is mailed to a user. `code` is for applications that send their own mail."""
+
+    id: str
+    user_id: str
+    email: str
+    expires_at: datetime
+    code: str
+    created_at: datetime
+    updated_at: datetime
+
+    def __repr__(self) -> str:
+        """Omit the code, for logs and tracebacks."""
+        return f"{type(self).__name__}(id={self.id!r}, code=***)"
+
+
+class EmailVerification(CodeByMail, frozen=True, kw_only=True):
     """An email verification. `code` is for applications that send their own mail."""
 
-    id: str
-    user_id: str
-    email: str
-    expires_at: datetime
-    code: str
-    created_at: datetime
-    updated_at: datetime
     object: Literal["email_verification"] = "email_verification"
 
-    def __repr__(self) -> str:
-        """Omit the code, for logs and tracebacks."""
-        return f"EmailVerification(id={self.id!r}, code=***)"
 
-
-class MagicAuth(Model, frozen=True, kw_only=True):
+class MagicAuth(CodeByMail, frozen=True, kw_only=True):
     """A magic code. `code` is for applications that send their own mail."""
 
-    id: str
-    user_id: str
-    email: str
-    expires_at: datetime
-    code: str
-    created_at: datetime
-    updated_at: datetime
     object: Literal["magic_auth"] = "magic_auth"
-
-    def __repr__(self) -> str:
-        """Omit the code, for logs and tracebacks."""
-        return f"MagicAuth(id={self.id!r}, code=***)"
 
 
 class PasswordReset(Model, frozen=True, kw_only=True):
