@@ -2273,7 +2273,7 @@ MUTANTS = [
         LOADED_METADATA,
     ),
     Mutant(
-        "a broken model is looked at at registration only",
+        "a broken model is checked at registration only",
         "rules/factors/passkey_use.py",
         "(stored.credential, stored.known)",
         "(stored.credential, NOT_LOOKED_UP)",

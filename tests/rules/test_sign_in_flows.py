@@ -174,7 +174,7 @@ async def test_user_codes_that_are_all_in_use_are_not_given_twice(installation: 
     devices = installation.af.device_authorizations
     code = await installation.af.run(devices.begin(installation.environment, None, None))
     stored = read_user_code(code.user_code)
-    devices._new_user_code = lambda: stored  # type: ignore[method-assign]
+    devices._new_user_code = lambda: stored  # type: ignore[method-assign]  # entropy that repeats
     with pytest.raises(errors.Unavailable):
         await installation.af.run(devices.begin(installation.environment, None, None))
 

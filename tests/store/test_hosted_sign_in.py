@@ -210,5 +210,5 @@ async def test_nothing_older_than_a_restore_goes_on_after_it(filled: Store) -> N
     rows = await contents(filled)
     for table in HOSTED_SIGN_IN:
         statement = f"SELECT count(*) FROM {table} WHERE expires_at > 5"  # noqa: S608 - names of tables
-        count = await filled.read(lambda tx, statement=statement: tx.db.all(statement))  # type: ignore[misc]
+        count = await filled.read(lambda tx, statement=statement: tx.db.all(statement))  # type: ignore[misc]  # a default
         assert (tuple(count[0]), len(rows[table])) == ((0,), 1)

@@ -119,7 +119,7 @@ def _freeotp_entry(at: str, token: documents.Object) -> FactorEntry:
 
 
 def _is_signed_byte(value: Any) -> bool:  # noqa: ANN401 - any value of the file
-    return isinstance(value, int) and not isinstance(value, bool) and -128 <= value <= 255  # noqa: PLR2004
+    return isinstance(value, int) and not isinstance(value, bool) and value in range(-128, 256)
 
 
 def andotp(document: documents.Object, _: str | None) -> Iterator[Read]:

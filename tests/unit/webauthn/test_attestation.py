@@ -153,8 +153,8 @@ def test_u2f_keys_attest_in_their_own_format() -> None:
     response = response_of(device, algorithm=ES256)
     credential = cbor2.loads(to_bytes(response["response"]["attestationObject"]))["authData"]
     (held,) = device.credentials.values()
-    numbers = held.private_key.public_key().public_numbers()  # type: ignore[union-attr]
-    point = b"\4" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")  # type: ignore[union-attr]
+    numbers = held.private_key.public_key().public_numbers()  # type: ignore[union-attr]  # ES256
+    point = b"\4" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")  # type: ignore[union-attr]  # so
     digest = hashlib.sha256(to_bytes(response["response"]["clientDataJSON"])).digest()
     assert isinstance(BATCH.key, ec.EllipticCurvePrivateKey)
     message = b"\0" + credential[:32] + digest + held.id + point

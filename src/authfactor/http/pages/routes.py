@@ -14,7 +14,7 @@ _SIGN_IN_ROUTES: Final = [
     page("GET", _FLOW, "hosted_sign_in.first_step_page.show", "Sign in"),
     page("POST", _FLOW, "hosted_sign_in.first_step_page.submit", "Check a password or a passkey"),
     page("POST", f"{_FLOW}/account", "hosted_sign_in.flow_choice_pages.continue_as", "Continue as a user"),
-    page("POST", f"{_FLOW}/start-over", "hosted_sign_in.flow_choice_pages.start_over", "Be someone else"),
+    page("POST", f"{_FLOW}/start-over", "hosted_sign_in.flow_choice_pages.start_over", "Change the user"),
     page("POST", f"{_FLOW}/cancel", "hosted_sign_in.flow_choice_pages.cancel", "Leave the sign-in"),
     page("POST", f"{_FLOW}/email-code/send", "hosted_sign_in.mailed_code_page.send", "Mail a code"),
     page("GET", f"{_FLOW}/email-code", "hosted_sign_in.mailed_code_page.show", "Enter a mailed code"),
